@@ -1,0 +1,34 @@
+# Each target creates .venv, installs what it needs, and does neither twice.
+PYTHON ?= python3
+BIN := .venv/bin
+EPOCHS ?= 30
+OUT ?= runs/poems
+
+.PHONY: train test slow lint clean
+
+train: .venv/train.installed
+	$(BIN)/python train_poems.py --epochs $(EPOCHS) --out $(OUT) $(ARGS)
+
+test: .venv/test.installed
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+slow: .venv/test.installed
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: .venv/lint.installed
+	$(BIN)/python -m flake8 scratch_lstm tests train_poems.py
+	$(BIN)/python -m mypy
+
+.venv/train.installed: EXTRAS = corpus,plots
+.venv/test.installed: EXTRAS = corpus,plots,torch,test
+.venv/lint.installed: EXTRAS = lint
+
+.venv/%.installed: setup.cfg pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
+	touch $@
+
+.venv:
+	$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .hypothesis
