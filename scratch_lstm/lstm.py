@@ -55,16 +55,19 @@ class LSTM:
         self.dtype = np.dtype(dtype)
         self.rng = np.random.default_rng(seed)
         bound = 1 / math.sqrt(hidden_size)
-        self.parameters: dict[str, Array] = {}
-        for l in range(num_layers):
-            D = input_size if l == 0 else hidden_size
-            for name, shape in ((f"W{l}", (4 * hidden_size, D)),
-                                (f"U{l}", (4 * hidden_size, hidden_size)),
-                                (f"b{l}", (4 * hidden_size,))):
-                self.parameters[name] = self.backend.uniform(self.rng, bound, shape, self.dtype)
+        self.parameters = {name: self.backend.uniform(self.rng, bound, shape, self.dtype)
+                           for name, shape in self.shapes(input_size, hidden_size, num_layers).items()}
         self.gradients = {name: self.backend.xp.zeros_like(p) for name, p in self.parameters.items()}
         self.saved: list[Saved] = []
         self.workspace = Workspace(self.backend.xp)
+
+    @staticmethod
+    def shapes(input_size: int, hidden_size: int, num_layers: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of the parameters, by name; the layers above the first take h for their x."""
+        D, H = input_size, hidden_size
+        return {name: shape for l in range(num_layers)
+                for name, shape in ((f"W{l}", (4 * H, D if l == 0 else H)),
+                                    (f"U{l}", (4 * H, H)), (f"b{l}", (4 * H,)))}
 
     def zero_gradients(self) -> None:
         """Set every gradient to zero."""

@@ -57,6 +57,13 @@ class PoemModel:
             self.parameters |= layer.parameters
             self.gradients |= layer.gradients
 
+    @staticmethod
+    def shapes(vocabulary_size: int, embedding_size: int, hidden_size: int,
+               num_layers: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of the parameters of a model of these sizes, by name."""
+        V, E, H = vocabulary_size, embedding_size, hidden_size
+        return {"embedding": (V, E), **LSTM.shapes(E, H, num_layers), "fc.weight": (V, H), "fc.bias": (V,)}
+
     def zero_gradients(self) -> None:
         """Set every gradient to zero."""
         self.gradient[...] = 0

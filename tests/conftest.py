@@ -1,4 +1,4 @@
-"""One hypothesis profile for every test: no deadlines (timings are no test's business), no stored examples."""
+"""One hypothesis profile for every test: no deadlines (timings are no test's business), nothing stored."""
 
 from hypothesis import settings
 

@@ -1,0 +1,161 @@
+"""What the command line can be asked for: start a run, go on with one, write poems."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from . import checkpoint, corpus_builder
+from .backend import get_backend
+from .corpus import Corpus
+from .errors import InputError
+from .generate import generate, has_form
+from .model import PoemModel
+from .plots import draw_loss
+from .progress import Progress
+from .run_directory import RunDirectory
+from .settings import Settings
+from .training import Diverged, Learner, Training
+
+LAB_PROMPTS = ("日照香炉生", "清明时节雨", "风", "花", "雪", "月", "雨", "日", "朝", "三", "九")
+
+
+def available_threads() -> int:
+    """The cores this process may use, but no more than products of this size can keep busy."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 4)
+
+
+def start(settings: Settings, out: Path, corpus_file: Path | None, rule: dict[str, Any]) -> bool:
+    """Train on corpus_file, or on the default corpus made by `rule` (see corpus_builder.build).
+
+    True when all epochs are done, False when interrupted. Raises InputError, Diverged.
+    """
+    run = RunDirectory(out)
+    run.check_free()
+    settings = replace(settings, backend=get_backend(settings.backend).name)
+    path = corpus_file or corpus_builder.build(**rule)
+    corpus = Corpus.load(path)
+    run.create(asdict(settings) | {"corpus": str(path.resolve()), "corpus_sha256": sha256(path),
+                                   "numpy": np.__version__})
+    return _train(settings, corpus, run)
+
+
+def resume(path: Path, **changed: Any) -> bool:
+    """Go on with the run in that folder; `changed` settings (epochs, threads) replace its own.
+
+    True when all epochs are done, False when interrupted again. Raises InputError, Diverged.
+    """
+    run = RunDirectory(path)
+    config = run.read_config()
+    try:
+        settings = replace(Settings.from_config(config), **changed)
+        corpus_file, expected = Path(config["corpus"]), config["corpus_sha256"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: its config.json is not one of scratch-lstm ({error})") from None
+    corpus = Corpus.load(corpus_file)
+    if sha256(corpus_file) != expected:
+        raise InputError(f"{corpus_file}: has changed since the run began; put it back, or start a new run")
+    if changed:
+        run.write_config(config | asdict(settings))
+    return _train(settings, corpus, run)
+
+
+def write(path: Path, prompts: list[str], count: int, strict: bool, threads: int, **options: Any) -> None:
+    """Print `count` poems for each prompt from the model in a file or in a run's folder."""
+    file = RunDirectory(path).model if path.is_dir() else path
+    model, word_int_map, poems = checkpoint.load(file)
+    if strict and poems["form"] is None:
+        raise InputError(f"{file}: its poems have no form in common; leave out --strict")
+    if count < 1:
+        raise InputError(f"--count {count}: it must be at least 1")
+    if count > 1 and options.get("temperature") is None:
+        raise InputError("--count: greedy poems of one prompt are all the same; give a --temperature with it")
+    with threadpool_limits(threads, user_api="blas"):
+        print_poems(model, word_int_map, poems, [p for p in prompts for _ in range(count)], strict, **options)
+
+
+def print_poems(model: PoemModel, word_int_map: dict[str, int], poems: dict[str, Any], prompts: list[str],
+                strict: bool = False, **options: Any) -> None:
+    """Write the poems as one batch; tell in what way, and how many have the form of the corpus."""
+    form = poems["form"]
+    written = generate(model, word_int_map, prompts, form=form if strict else None, limit=poems["longest"],
+                       **options)
+    way = "strict: only choices that keep the form" if strict else "free: nothing enforces the form"
+    choice = "greedy" if options.get("temperature") is None else f"temperature {options['temperature']:g}"
+    print(f"# {len(written)} poems, {choice}, {way}")
+    print("\n".join(written))
+    if form is not None:
+        kept = sum(has_form(poem, form) for poem in written)
+        print(f"# {kept} of {len(written)} have the form {form}")
+
+
+def _train(settings: Settings, corpus: Corpus, run: RunDirectory) -> bool:
+    """Train from wherever the run stands, then draw the loss and print the lab's poems."""
+    progress = Progress()
+    progress.say(f"corpus {corpus.path}")
+    for what, times in corpus.mended.items():
+        progress.say(f"  mended: {what}, {times} times")
+    same_length = (corpus.lengths == corpus.lengths[0]).all()
+    shape = (len(corpus.poems), int(corpus.lengths[0])) if same_length else (len(corpus.poems),)
+    progress.say(f"poems_vector {shape}  word_int_map {len(corpus.word_int_map)}"
+                 f"  int_word_map {len(corpus.int_word_map)}")
+    prompts = [p for p in LAB_PROMPTS if set(p) <= set(corpus.word_int_map)] or [""]
+    with threadpool_limits(settings.threads, user_api="blas"), _interrupt(progress) as interrupted:
+        model = PoemModel(len(corpus.word_int_map), settings.embedding_size, settings.hidden_size,
+                          settings.num_layers, settings.dropout, settings.backend, settings.dtype,
+                          settings.seed)
+        training = Training(settings, corpus, Learner(model, settings), run, progress, interrupted)
+        progress.say(f"backend {settings.backend}, {settings.dtype}, {settings.threads} threads; "
+                     f"{model.vector.size:,} parameters; {len(training.training):,} poems to train on, "
+                     f"{len(training.held_out):,} held out; {run.path}")
+        try:
+            finished = training.run(prompts[0])
+        except Diverged as error:
+            raise Diverged(f"{error}; try a lower --learning-rate. "
+                           f"{run.path} holds the last good checkpoint") from None
+        if not draw_loss(run.read_log(), run.plot, f"{run.path.name}: {corpus.path.name}"):
+            progress.say("no loss.png: it needs matplotlib (pip install 'scratch-lstm[plots]')")
+        if not finished:
+            progress.say(f"stopped and saved at step {training.position.step}; go on with: "
+                         f"{run.resume_command}")
+            return False
+        if training.position.best_loss is not None:
+            progress.say(f"best held-out loss {training.position.best_loss:.4f} in epoch "
+                         f"{training.position.best_epoch}: {run.best}")
+        print_poems(model, corpus.word_int_map, {"form": corpus.form, "longest": corpus.longest}, prompts)
+        return True
+
+
+@contextmanager
+def _interrupt(progress: Progress) -> Iterator[Any]:
+    """Within it, Ctrl-C or SIGTERM asks for a stop after the step under way; a second one stops at once."""
+    asked = False
+
+    def ask(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        progress.say("stopping after this step")
+
+    signals = [signal.SIGINT, signal.SIGTERM]
+    before = [signal.signal(number, ask) for number in signals]
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in zip(signals, before):
+            signal.signal(number, handler)
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,55 @@
+"""The loss curves of a run as a picture (extra `plots`)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .checkpoint import write_file
+
+
+def draw_loss(log: list[dict[str, Any]], path: Path, title: str) -> bool:
+    """Draw training and held-out loss over the epochs from the lines of log.jsonl, as PNG.
+
+    False where matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    steps = [line for line in log if "loss" in line]
+    epochs = [line for line in log if "training_loss" in line]
+    held_out = [line for line in epochs if line["held_out_loss"] is not None]
+    per_epoch = epochs[0]["step"] if epochs else None
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    scale = 1 if per_epoch is None else 1 / per_epoch
+    axes.plot([line["step"] * scale for line in steps], [line["loss"] for line in steps],
+              color="0.8", linewidth=0.6, label="training, each batch")
+    if epochs:
+        at = np.array([line["step"] * scale for line in epochs])
+        axes.plot(at - 0.5, [line["training_loss"] for line in epochs], "o-", color="C0", markersize=3,
+                  label="training, mean of the epoch (at its middle)")
+    if held_out:
+        axes.plot([line["step"] * scale for line in held_out], [line["held_out_loss"] for line in held_out],
+                  "s-", color="C1", markersize=3, label="held out, at the end of the epoch")
+        best = min(held_out, key=lambda line: line["held_out_loss"])
+        axes.annotate(f"best {best['held_out_loss']:.2f}, epoch {best['epoch']}", color="C1",
+                      xy=(best["step"] * scale, best["held_out_loss"]), xytext=(0, -18),
+                      textcoords="offset points", ha="center", va="top")
+    axes.set_xlabel("steps" if per_epoch is None else "epochs")
+    axes.set_ylabel("cross-entropy (nats per character)")
+    axes.set_title(title)
+    axes.legend()
+    axes.grid(alpha=0.3)
+    partial = path.with_name("drawing.png")
+    FigureCanvasAgg(figure).print_png(partial)
+    data = partial.read_bytes()
+    os.unlink(partial)
+    write_file(path, data)
+    return True
