@@ -54,11 +54,10 @@ def parser() -> argparse.ArgumentParser:
     train = parser.add_argument_group("training")
     for field in fields(Settings):
         kind = {"int": int, "float": float, "str": str}[str(field.type)]
-        default = commands.available_threads() if field.name == "threads" else field.default
         choices = ("auto", "numpy", "numba", "cupy", "torch") if field.name == "backend" else None
         train.add_argument(flag(field.name), type=kind, choices=choices,
                            metavar=None if choices else kind.__name__.upper(),
-                           help=f"{HELP[field.name]} [{default}]")
+                           help=f"{HELP[field.name]} [{field.default}]")
     train.add_argument("--out", type=Path, metavar="RUN", help="folder of the run [runs/date-time]")
 
     poems = parser.add_argument_group("writing, with --generate")
@@ -92,7 +91,7 @@ def run(args: argparse.Namespace) -> bool:
     """Do what the flags say. False when a training run was interrupted."""
     if args.generate:
         allow(args, WRITING | {"seed", "threads"}, "with --generate")
-        options = {"threads": commands.available_threads(), "count": 1, "strict": False,
+        options = {"threads": 1, "count": 1, "strict": False,
                    **given(args, WRITING | {"seed", "threads"})}
         if args.prompt and args.acrostic:
             raise InputError("--prompt and --acrostic exclude each other")
@@ -106,9 +105,9 @@ def run(args: argparse.Namespace) -> bool:
     allow(args, TRAINING | CORPUS, "without --generate")
     if args.corpus:
         allow(args, TRAINING | {"corpus"}, "with --corpus")
-    settings = {"threads": commands.available_threads(), **given(args, TRAINING - {"out"})}
     out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
-    return commands.start(Settings(**settings), out, args.corpus, given(args, CORPUS - {"corpus"}))
+    return commands.start(Settings(**given(args, TRAINING - {"out"})), out, args.corpus,
+                          given(args, CORPUS - {"corpus"}))
 
 
 def main(arguments: list[str] | None = None) -> int:

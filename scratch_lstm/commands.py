@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,12 +26,6 @@ from .settings import Settings
 from .training import Diverged, Learner, Training
 
 LAB_PROMPTS = ("日照香炉生", "清明时节雨", "风", "花", "雪", "月", "雨", "日", "朝", "三", "九")
-
-
-def available_threads() -> int:
-    """The cores this process may use, but no more than products of this size can keep busy."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, 4)
 
 
 def start(settings: Settings, out: Path, corpus_file: Path | None, rule: dict[str, Any]) -> bool:

@@ -1,6 +1,22 @@
-"""One hypothesis profile for every test: no deadlines (timings are no test's business), nothing stored."""
+"""What several test files share: one hypothesis profile, and a small made-up corpus."""
 
+import numpy as np
+import pytest
 from hypothesis import settings
 
+# no deadlines (timings are no test's business), and nothing stored
 settings.register_profile("project", deadline=None, database=None, print_blob=True)
 settings.load_profile("project")
+
+CHARACTERS = "一二三四五六七八九十百千山水风月花雨雪日"
+
+
+@pytest.fixture
+def corpus_file(tmp_path):
+    """40 made-up poems of one form over 20 characters."""
+    rng = np.random.default_rng(0)
+    file = tmp_path / "poems.txt"
+    lines = ("".join(rng.choice(list(CHARACTERS), 5)) for _ in iter(int, 1))
+    poems = [f"{next(lines)}，{next(lines)}。{next(lines)}，{next(lines)}。" for _ in range(40)]
+    file.write_text("\n".join(poems) + "\n", encoding="utf-8")
+    return file

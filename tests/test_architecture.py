@@ -1,0 +1,69 @@
+"""Who must not know whom: read from the source, so that it holds for code that no test runs."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import scratch_lstm
+
+PACKAGE = Path(scratch_lstm.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+HOUSE = ["errors", "kernels.numpy_cell", "backend", "functional", "rnn", "lstm_textbook", "lstm", "layers",
+         "model", "optim", "gradcheck", "corpus", "corpus_builder", "generate", "checkpoint", "settings",
+         "progress", "run_directory", "plots", "training", "commands"]  # imports point to the left
+
+
+def name_of(path):
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imports(path):
+    """Every module that a file imports, those of the package as scratch_lstm.x."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = ["scratch_lstm", *name_of(path).split(".")[:-1]]
+            base = package[:len(package) - node.level + 1] if node.level else []
+            module = ".".join(base + (node.module.split(".") if node.module else []))
+            yield from (f"{module}.{alias.name}" if node.module is None or module == "scratch_lstm.kernels"
+                        else module for alias in node.names)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_torch_is_a_stranger_and_cupy_known_in_two_places(path):
+    roots = {module.split(".")[0] for module in imports(path)}
+    assert not roots & {"torch", "torch_ref", "train_poems", "tests"}
+    assert "cupy" not in roots or name_of(path) in ("backend", "kernels.cupy_cell")
+    assert "argparse" not in roots and "pickle" not in roots
+
+
+def test_gradcheck_knows_no_model():
+    assert not [module for module in imports(PACKAGE / "gradcheck.py") if module.startswith("scratch_lstm")]
+
+
+def test_training_knows_no_backend_by_name():
+    source = (PACKAGE / "training.py").read_text(encoding="utf-8")
+    strings = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    assert not strings & {"numpy", "numba", "cupy", "torch"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_imports_point_one_way(path):
+    name = name_of(path)
+    if name not in HOUSE:
+        assert name.endswith("__init__") or name in FITTINGS, f"{name} has no place in the house"
+        return
+    for module in imports(path):
+        inside = module.removeprefix("scratch_lstm.")
+        if inside in HOUSE:
+            assert HOUSE.index(inside) < HOUSE.index(name), f"{name} imports {inside}"
+
+
+FITTINGS = {"npm_source", "poem_file", "poem_groups"}  # parts of the corpus and its builder
+
+
+@pytest.mark.parametrize("path", SOURCES + [PACKAGE.parent / "train_poems.py"], ids=str)
+def test_a_file_can_be_read_in_one_sitting(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 260
