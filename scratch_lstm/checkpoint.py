@@ -7,7 +7,6 @@ sizes, dtype, vocabulary, form. `safetensors.torch.load_file` opens it as it is.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +17,16 @@ from safetensors.numpy import save as to_bytes
 from .backend import Backend
 from .errors import InputError
 from .model import PoemModel
+from .whole_file import write_whole
 
 KEY = "scratch_lstm"  # the one entry of the header's metadata; its value is JSON
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write beside, flush to the disk, rename: at any moment `path` is the old file or the new one, whole.
-
-    Raises InputError when the disk is full or the folder not writable; the old file then stands.
-    """
-    partial = path.with_name(path.name + ".partial")
+    """A whole file or none. Raises InputError when the disk is full or the folder not writable."""
     try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        if os.name == "posix":  # the rename itself has to reach the disk too
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        write_whole(path, data)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written ({error.strerror}); "
                          "what was there before still is") from None
 

@@ -1,0 +1,214 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratch_lstm.corpus import MADE_BY, Corpus, manifest_path, process_poems
+from scratch_lstm.errors import InputError
+
+POEMS = ["甲乙丙，丁甲乙。", "丙丁甲，乙丙丁。", "乙乙乙，丁丁甲。"]
+# poems of some lengths, in which each poem can be told from the others
+SETS_OF_POEMS = st.lists(st.integers(1, 5), min_size=1, max_size=40).map(
+    lambda lengths: [chr(0x4e00 + i) * length for i, length in enumerate(lengths)])
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(poems, groups=None, **changes):
+        path = tmp_path / "poems.txt"
+        path.write_text("\n".join(poems) + "\n", encoding="utf-8", newline="")
+        if groups is not None:
+            manifest = {"made by": MADE_BY, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                        "groups": groups} | changes
+            manifest_path(path).write_text(json.dumps(manifest))
+        return path
+    return write
+
+
+@pytest.fixture(scope="module")
+def corpus_of(tmp_path_factory):
+    """A corpus from poems and, if given, groups; the file is overwritten by each call."""
+    path = tmp_path_factory.mktemp("corpus") / "poems.txt"
+
+    def corpus_of(poems, groups=None):
+        path.write_text("\n".join(poems), encoding="utf-8")
+        corpus = Corpus.load(path)
+        if groups is not None:
+            corpus.groups = np.array(groups)
+        return corpus
+    return corpus_of
+
+
+def test_process_poems_has_the_labs_interface(write):
+    vectors, word_int_map, int_word_map = process_poems(write(POEMS))
+    # 6, 5 and 4 times; the rest 3 times each, as they appear
+    assert list(word_int_map) == ["乙", "丁", "甲", "G", "丙", "，", "。", "E"]
+    assert list(word_int_map.values()) == list(range(8))
+    assert int_word_map == {index: word for word, index in word_int_map.items()}
+    assert vectors.shape == (3, 10) and vectors.dtype == np.int64
+    assert ["".join(int_word_map[i] for i in row) for row in vectors] == [f"G{poem}E" for poem in POEMS]
+
+
+def test_process_poems_of_different_lengths_gives_a_list(write):
+    vectors, word_int_map, _ = process_poems(write(["甲", "甲乙"]))
+    assert isinstance(vectors, list)
+    assert [v.tolist() for v in vectors] == [[word_int_map[w] for w in text] for text in ("G甲E", "G甲乙E")]
+
+
+def test_load_and_process_poems_agree(write):
+    path = write(POEMS)
+    corpus = Corpus.load(path)
+    vectors, word_int_map, int_word_map = process_poems(path)
+    np.testing.assert_array_equal(corpus.vectors, vectors)
+    assert (corpus.word_int_map, corpus.int_word_map) == (word_int_map, int_word_map)
+    assert corpus.poems == POEMS and corpus.mended == {} and corpus.path == path
+
+
+def test_characters_beyond_sixteen_bits_are_one_word_each(corpus_of):
+    corpus = corpus_of(["𠀀𠀁", "甲"])
+    assert corpus.lengths.tolist() == [4, 3]
+    assert "𠀀" in corpus.word_int_map
+
+
+@pytest.mark.parametrize("poems, form", [
+    (POEMS, "字字字，字字字。"),
+    (["甲？乙a字"], "字？字字字"),
+    (["甲，乙。", "甲，乙！"], None),
+    (["甲，乙。", "甲，乙丙。"], None),
+])
+def test_form(corpus_of, poems, form):
+    assert corpus_of(poems).form == form
+
+
+def test_what_was_mended_is_told(tmp_path):
+    path = tmp_path / "poems.txt"
+    path.write_bytes("\ufeff甲,乙\r\n".encode())
+    corpus = Corpus.load(path)
+    assert corpus.poems == ["甲，乙"]
+    assert corpus.mended == {"byte-order mark": 1, "CRLF line ends": 1, "half-width punctuation": 1}
+
+
+def test_a_poem_longer_than_the_limit_is_refused(write):
+    path = write(["甲乙", "甲乙丙"])
+    assert len(Corpus.load(path, limit=3).poems) == 2
+    with pytest.raises(InputError, match="poems.txt, line 2: 3 characters, more than the limit of 2"):
+        Corpus.load(path, limit=2)
+
+
+# groups and the split
+
+def test_groups_come_from_the_manifest_of_a_built_corpus(write):
+    assert Corpus.load(write(POEMS)).groups.tolist() == [0, 1, 2]
+    assert Corpus.load(write(POEMS, groups=[0, 1, 0])).groups.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("changes", [{"sha256": "0" * 64}, {"groups": [0, 1]}, {"made by": "hand"}])
+def test_a_text_changed_after_it_was_built_is_refused(write, changes):
+    path = write(POEMS, **{"groups": [0, 1, 0]} | changes)
+    with pytest.raises(InputError, match="poems.txt: was changed after it was built.*; delete poems.txt"):
+        Corpus.load(path)
+
+
+@pytest.mark.parametrize("manifest", ["", "{", "[]", "{}", '{"made by": 1, "sha256": 2, "groups": ["x"]}'])
+def test_a_manifest_that_is_none_is_refused(write, manifest):
+    path = write(POEMS)
+    manifest_path(path).write_text(manifest)
+    with pytest.raises(InputError, match="manifest.json: is not the manifest.*; delete"):
+        Corpus.load(path)
+
+
+@given(groups=st.lists(st.integers(0, 9), min_size=2, max_size=60).filter(lambda g: len(set(g)) > 1),
+       held_out=st.floats(0.01, 0.99), seed=SEEDS)
+def test_split_by_whole_groups(corpus_of, groups, held_out, seed):
+    corpus = corpus_of(["甲"] * len(groups), groups)
+    training, held = corpus.split(held_out, seed)
+    assert sorted([*training, *held]) == list(range(len(groups)))
+    assert list(training) == sorted(training) and list(held) == sorted(held)
+    assert len(training) and len(held)
+    assert not set(corpus.groups[training]) & set(corpus.groups[held])
+    largest = max(map(groups.count, groups))
+    assert abs(len(held) - held_out * len(groups)) <= largest
+    for again, side in zip(corpus.split(held_out, seed), (training, held)):
+        np.testing.assert_array_equal(again, side)
+
+
+def test_split_holds_out_the_fraction_and_depends_on_the_seed(corpus_of):
+    corpus = corpus_of(["甲"] * 1000)
+    sides = [corpus.split(0.05, seed)[1] for seed in range(5)]
+    assert [len(held) for held in sides] == [50] * 5
+    assert len({tuple(held) for held in sides}) == 5
+
+
+def test_split_of_nothing_and_of_one_group(corpus_of):
+    corpus = corpus_of(POEMS, [7, 7, 7])
+    training, held = corpus.split(0, 0)
+    assert training.tolist() == [0, 1, 2] and held.shape == (0,)
+    with pytest.raises(InputError, match="all of one group.*--held-out 0"):
+        corpus.split(0.05, 0)
+
+
+@pytest.mark.parametrize("held_out", [-0.1, 1, float("nan")])
+def test_a_held_out_fraction_that_is_none(corpus_of, held_out):
+    with pytest.raises(InputError, match="held-out fraction of"):
+        corpus_of(POEMS).split(held_out, 0)
+
+
+# batches
+
+@given(poems=SETS_OF_POEMS, batch_size=st.integers(1, 9), seed=st.none() | SEEDS, data=st.data())
+def test_batches_hold_every_poem_once(corpus_of, poems, batch_size, seed, data):
+    corpus = corpus_of(poems)
+    indices = np.array(data.draw(st.lists(st.sampled_from(range(len(poems))), unique=True)), dtype=int)
+
+    def batches():
+        rng = None if seed is None else np.random.default_rng(seed)
+        return list(corpus.batches(indices, batch_size, rng))
+
+    found = []
+    for batch in batches():
+        assert batch.dtype == np.int64 and batch.flags.c_contiguous
+        assert 1 <= batch.shape[1] <= batch_size
+        texts = ["".join(corpus.int_word_map[i] for i in column) for column in batch.T]
+        assert all(text[0] == "G" and text[-1] == "E" for text in texts)
+        found += [text[1:-1] for text in texts]
+    assert sorted(found) == sorted(poems[i] for i in indices)
+    assert len(batches()) == corpus.count_batches(indices, batch_size)
+    for one, other in zip(batches(), batches()):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_only_the_last_batch_of_a_length_is_smaller(corpus_of):
+    corpus = corpus_of(["甲"] * 7 + ["乙乙"] * 4)
+    sizes = [batch.shape for batch in corpus.batches(np.arange(11), 3, None)]
+    assert sizes == [(3, 3), (3, 3), (3, 1), (4, 3), (4, 1)]
+
+
+def test_without_rng_the_order_is_that_of_the_file(corpus_of):
+    poems = [chr(0x4e00 + i) * (1 + i % 2) for i in range(100)]
+    corpus = corpus_of(poems)
+    words = ["".join(corpus.int_word_map[i] for i in batch[1])
+             for batch in corpus.batches(np.arange(100), 50, None)]
+    assert words == ["".join(poem[0] for poem in poems[length::2]) for length in (0, 1)]
+
+
+def test_rng_shuffles_poems_and_lengths(corpus_of):
+    corpus = corpus_of([chr(0x4e00 + i) * (1 + i % 2) for i in range(200)])
+    one, other = (list(corpus.batches(np.arange(200), 10, np.random.default_rng(s))) for s in (0, 1))
+    lengths = [len(batch) for batch in one]
+    assert lengths != sorted(lengths), "batches of both lengths are mixed"
+    assert [b.tolist() for b in one] != [b.tolist() for b in other]
+    assert any(np.any(np.diff(batch[1]) < 0) for batch in one), "poems are mixed within a length"
+
+
+def test_the_draws_are_made_at_the_call(corpus_of):
+    """So that a generator's state, saved after the call, does not depend on how far the epoch has come."""
+    corpus = corpus_of(POEMS)
+    rng = np.random.default_rng(0)
+    batches = corpus.batches(np.arange(3), 1, rng)
+    state = rng.bit_generator.state
+    list(batches)
+    assert rng.bit_generator.state == state
