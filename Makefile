@@ -16,7 +16,7 @@ slow: .venv/test.installed
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: .venv/lint.installed
-	$(BIN)/python -m flake8 scratch_lstm tests train_poems.py
+	$(BIN)/python -m flake8 scratch_lstm torch_ref tests train_poems.py
 	$(BIN)/python -m mypy
 
 .venv/train.installed: EXTRAS = corpus,plots

@@ -1,0 +1,1 @@
+"""The same network in PyTorch: to be compared with, never imported by scratch_lstm."""
