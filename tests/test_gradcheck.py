@@ -1,0 +1,355 @@
+"""The oracles are right, and they can fail: every fault here is one that a check must see."""
+
+import ast
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scratch_lstm import gradcheck
+from scratch_lstm.gradcheck import (EPS, GradientTable, Row, central_difference, check_gradients,
+                                    complex_step, directional, relative_error, richardson,
+                                    taylor_order)
+
+ENTRYWISE = {central_difference: 1e-8, richardson: 1e-10, complex_step: 1e-14}
+
+
+def smooth(A, x):
+    return np.sum(A * np.sin(x) * np.exp(x / 2))
+
+
+def smooth_gradient(A, x):
+    return A * (np.cos(x) + np.sin(x) / 2) * np.exp(x / 2)
+
+
+def case(seed=0, shape=(3, 4)):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal(shape), rng.standard_normal(shape)
+
+
+def two_tensors(seed=0):
+    """L = sum_i v_i tanh(A B)_i with both gradients; A is square, so that its transpose fits."""
+    rng = np.random.default_rng(seed)
+    A, B, v = rng.standard_normal((3, 3)), rng.standard_normal(3), rng.standard_normal(3)
+    dz = v * (1 - np.tanh(A @ B) ** 2)
+    return (lambda A, B: v @ np.tanh(A @ B)), dict(A=A, B=B), dict(A=np.outer(dz, B), B=A.T @ dz)
+
+
+# The entrywise oracles
+
+@pytest.mark.parametrize("oracle", ENTRYWISE)
+@given(seed=st.integers(0, 2**32 - 1), shape=st.sampled_from([(), (1,), (5,), (2, 3), (2, 1, 3)]))
+@settings(max_examples=25)
+def test_oracle_against_the_exact_gradient(oracle, seed, shape):
+    A, x = (np.asarray(a) for a in case(seed, shape))
+    found = oracle(lambda x: smooth(A, x), x)
+    # on the scale of f's terms: a single entry of the gradient may nearly vanish
+    scale = np.max(np.abs(A) * np.exp(np.abs(x)))
+    assert found.shape == x.shape and found.dtype == np.float64
+    assert np.max(np.abs(found - smooth_gradient(A, x))) / scale <= ENTRYWISE[oracle]
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_order_of_the_differences(levels):
+    """Half the step, 2^(2 levels) times less error: h^2, h^4, h^6 as the header says."""
+    A, x = case(1)
+    coarse, fine = (np.max(np.abs(richardson(lambda x: smooth(A, x), x, step, levels)
+                                  - smooth_gradient(A, x))) for step in (0.2, 0.1))
+    assert abs(math.log2(coarse / fine) - 2 * levels) <= 0.1
+
+
+@pytest.mark.parametrize("oracle", ENTRYWISE)
+def test_step_grows_with_the_entry(oracle):
+    """At x = 1e9 a step of 1e-5 would be lost in the rounding of x."""
+    x = np.array([1e9, -3e9, 0.5])
+    assert relative_error(oracle(lambda x: np.sum(x * x) / 2, x), x) <= 1e-8
+
+
+@pytest.mark.parametrize("oracle", ENTRYWISE)
+def test_the_caller_s_array_is_out_of_reach(oracle):
+    A, x = case(2)
+    before = x.copy()
+
+    def destructive(x):
+        x *= 2
+        result = smooth(A, x / 2)
+        x[...] = 7
+        return result
+
+    assert relative_error(oracle(destructive, x), smooth_gradient(A, before)) <= 1e-8
+    assert np.array_equal(x, before)
+
+
+@pytest.mark.parametrize("oracle", ENTRYWISE)
+def test_any_memory_layout(oracle):
+    A, x = case(3, (4, 6))
+    for view, B in ((x.T, A.T), (x[::2, ::-3], A[::2, ::-3]), (np.asfortranarray(x), A)):
+        found = oracle(lambda x: smooth(B, x), view)
+        assert relative_error(found, smooth_gradient(B, view)) <= 1e-8
+
+
+@pytest.mark.parametrize("oracle", ENTRYWISE)
+@pytest.mark.parametrize("x", [np.ones(2, np.float32), np.ones(2, int), np.ones(2, complex), 1.0])
+def test_only_float64(oracle, x):
+    with pytest.raises(ValueError, match="need a float64 array"):
+        oracle(np.sum, x)
+
+
+@pytest.mark.parametrize("f, oracle", [
+    (lambda x: x, central_difference), (lambda x: x, complex_step),     # a vector
+    (lambda x: np.sum(x[:1]) * 1j, central_difference),                 # complex
+    (lambda x: np.sum(x.real), complex_step), (lambda x: 1.0, complex_step)])
+def test_only_scalars_and_no_dropped_imaginary_part(f, oracle):
+    with pytest.raises(ValueError, match="scalar"):
+        oracle(f, np.ones(2))
+
+
+# One direction
+
+def test_directional_costs_one_call_and_sees_one_entry():
+    A, x = case(4, (200, 500))
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return smooth(A, x)
+
+    gradient = smooth_gradient(A, x)
+    inner, jvp = directional(f, x, gradient)
+    assert len(calls) == 1
+    assert abs(inner - jvp) / np.linalg.norm(gradient) <= 1e-13
+    gradient[17, 5] += 1e-9 * np.linalg.norm(gradient)
+    inner, jvp = directional(f, x, gradient)
+    assert abs(inner - jvp) / np.linalg.norm(gradient) > 1e-11
+
+
+def test_directional_follows_its_seed():
+    A, x = case(5)
+    first, again, other = (directional(lambda x: smooth(A, x), x, A, seed) for seed in (0, 0, 1))
+    assert first == again != other
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_taylor_order_is_two_when_right_and_one_when_wrong(seed):
+    rng = np.random.default_rng(seed)
+    x, M = rng.standard_normal(4), rng.standard_normal((4, 4))
+    M = M @ M.T + np.eye(4)                     # curved in every direction
+
+    def f(x):
+        return x @ M @ x / 2 + np.sum(np.sin(x)) / 10
+
+    gradient = M @ x + np.cos(x) / 10
+    fault = np.linalg.norm(gradient) * np.eye(4)[seed % 4]
+    assert abs(taylor_order(f, x, gradient, seed=seed) - 2) <= 0.1
+    direction = np.ones(4) / 2
+    assert abs(taylor_order(f, x, gradient, direction) - 2) <= 0.1
+    assert abs(taylor_order(f, x, gradient + 10 * fault, direction) - 1) <= 0.1
+
+
+def test_taylor_order_goes_from_2_to_the_minus_7_along_a_unit_vector():
+    A, x = case(7)
+    far = []
+
+    def f(y):
+        far.append(np.linalg.norm(y - x))
+        return smooth(A, y)
+
+    taylor_order(f, x, smooth_gradient(A, x))
+    assert relative_error(np.array(far[1:]), 2.0 ** -np.arange(7, 15)) <= 1e-9
+
+
+def test_taylor_order_where_little_or_nothing_remains():
+    x, one = np.array([0.0, 1.0]), np.array([1.0, 0.0])
+    a = np.array([0.7, -0.3])
+    assert taylor_order(lambda x: a @ x, x, a) == math.inf
+    assert abs(taylor_order(lambda x: a @ x, x, 1.01 * a) - 1) <= 0.01
+    assert abs(taylor_order(lambda x: np.sum(np.sin(x)), x, np.cos(x), one) - 3) <= 0.01
+    # a gradient of zero for an f that moves, and the other way round
+    assert abs(taylor_order(lambda x: a @ x, x, 0 * a) - 1) <= 0.01
+    assert abs(taylor_order(lambda x: 2.0, x, a) - 1) <= 0.01
+
+
+@pytest.mark.parametrize("f, gradient", [
+    (lambda x: 1.0, np.zeros(2)),                        # constant: right, but nothing is tested
+    (lambda x: 1e20 + np.sum(x), np.ones(2)),            # lost in the rounding of f
+    (lambda x: np.sum(x), np.array([1.0, np.nan])),
+    (lambda x: np.nan, np.ones(2))])
+def test_taylor_order_refuses_to_say_what_it_cannot(f, gradient):
+    with pytest.raises(ValueError, match="no test"):
+        taylor_order(f, np.ones(2), gradient)
+
+
+# Errors
+
+def test_relative_error_is_relative_to_the_reference():
+    assert relative_error(np.array([1.0, 4.5]), np.array([1.0, -4.0])) == 8.5 / 4
+    assert relative_error(np.array([1 + 1j]), np.array([1 - 1j])) == pytest.approx(2**0.5)
+    tiny = np.array([1e-300, 2e-300])
+    assert relative_error(2 * tiny, tiny) == 1.0         # no absolute tolerance hides it
+    assert relative_error(np.zeros(2), tiny) == 1.0
+
+
+@pytest.mark.parametrize("a, b, why", [
+    (np.ones(2), np.ones(3), "float64 \\(2,\\), but its reference float64 \\(3,\\)"),
+    (np.ones((1, 2)), np.ones(2), "reference"),          # would broadcast
+    (np.ones(2, np.float32), np.ones(2), "float32"),
+    (np.array([1, np.nan]), np.ones(2), "value at \\(1,\\) is nan"),
+    (np.ones((2, 2)), np.array([[1, 1], [np.inf, 1]]), "reference at \\(1, 0\\) is inf"),
+    (np.array([np.inf]), np.array([np.inf]), "inf"),
+    (np.zeros(2), np.zeros(2), "zero everywhere"),
+    (np.zeros((0, 2)), np.zeros((0, 2)), "zero everywhere")])
+def test_relative_error_fails_loudly(a, b, why):
+    with pytest.raises(ValueError, match=f"dU: .*{why}"):
+        relative_error(a, b, "dU")
+
+
+# The front
+
+METHODS = ("central", "complex", "directional")
+
+
+def test_right_gradients_pass_and_the_table_says_so():
+    function, arguments, gradients = two_tensors()
+    table = check_gradients(function, arguments, gradients, METHODS)
+    table.assert_ok()
+    assert table.ok and [(r.tensor, r.method) for r in table] == [(n, m) for n in "AB" for m in METHODS]
+    assert [row.bound for row in table] == 2 * [1e-9, 1e-13, 1e-13]
+    assert len(check_gradients(function, arguments, gradients)) == 4
+
+
+FAULTS = {
+    "scaled": lambda g: g * (1 + 1e-7), "transposed": np.transpose, "zero": np.zeros_like,
+    "negative": np.negative, "twice": lambda g: 2 * g, "permuted": lambda g: np.roll(g, 1, axis=0),
+    "one entry": lambda g: g + 1e-7 * np.max(np.abs(g)) * (np.arange(g.size) == 3).reshape(g.shape),
+    "one entry missing": lambda g: g * (np.arange(g.size) != 3).reshape(g.shape)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_method_sees_every_fault(fault, method):
+    function, arguments, gradients = two_tensors()
+    wrong = dict(gradients, A=FAULTS[fault](gradients["A"]))
+    table = check_gradients(function, arguments, wrong, [method])
+    assert [row.ok for row in table] == [False, True] and not table.ok
+    assert table.worst.tensor == "A"
+    with pytest.raises(AssertionError, match="1 of 2 fail"):
+        table.assert_ok()
+
+
+@pytest.mark.parametrize("wrong, why", [
+    (np.full((3, 3), np.nan), "A .*nan"), (np.ones((3, 1)), "A: .*gradient float64 \\(3, 1\\)"),
+    (np.ones((3, 3), np.float32), "A: .*float32"), (1.0, "A: ")])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_cannot_be_compared_is_named(wrong, why, method):
+    function, arguments, gradients = two_tensors()
+    with pytest.raises(ValueError, match=why):
+        check_gradients(function, arguments, dict(gradients, A=wrong), [method])
+
+
+@pytest.mark.parametrize("drop, where", [("A", "arguments"), ("A", "gradients")])
+def test_a_name_without_its_partner(drop, where):
+    function, *dicts = two_tensors()
+    del dicts[where == "gradients"][drop]
+    with pytest.raises(ValueError, match="arguments .*, but gradients"):
+        check_gradients(function, *dicts)
+
+
+@pytest.mark.parametrize("unknown", [dict(methods=["forward"]), dict(methods=()),
+                                     dict(bounds={"centre": 1}), dict(zeros=["C"])])
+def test_unknown_names(unknown):
+    with pytest.raises(ValueError, match="unknown name"):
+        check_gradients(*two_tensors(), **unknown)
+
+
+def test_a_float32_argument_is_refused():
+    function, arguments, gradients = two_tensors()
+    arguments["B"], gradients["B"] = (np.float32(d["B"]) for d in (arguments, gradients))
+    with pytest.raises(ValueError, match="float64"):
+        check_gradients(function, arguments, gradients)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_zeros_are_exact_and_never_assumed(method):
+    x = np.ones(2)
+
+    def function(x, y):
+        return np.sum(x * x) + 0 * np.sum(y)
+
+    def check(**options):
+        return check_gradients(function, dict(x=x, y=x), options.pop("gradients"), [method], **options)
+
+    right = dict(x=2 * x, y=0 * x)
+    assert check(gradients=right, zeros=["y"]).ok
+    with pytest.raises(ValueError, match="y .*zero everywhere"):    # not said to be zero
+        check(gradients=right)
+    assert not check(gradients=dict(x=2 * x, y=1e-300 * x), zeros=["y"]).ok
+    assert not check(gradients=dict(x=0 * x, y=0 * x), zeros=["x", "y"]).ok
+
+
+def test_bounds_by_method():
+    function, arguments, gradients = two_tensors()
+    gradients["A"] = gradients["A"] * (1 + 1e-6)
+    assert check_gradients(function, arguments, gradients, bounds=dict(central=1e-5, complex=1e-5)).ok
+    table = check_gradients(function, arguments, gradients, bounds=dict(central=1e-5))
+    assert [row.ok for row in table] == [True, False, True, True]
+
+
+def test_the_function_gets_copies_of_one_dtype():
+    function, arguments, gradients = two_tensors()
+    before, seen = {k: v.copy() for k, v in arguments.items()}, set()
+
+    def destructive(A, B):
+        seen.add((A.dtype.name, B.dtype.name))
+        result = function(A, B)
+        A[...], B[...] = 0, 0
+        return result
+
+    check_gradients(destructive, arguments, gradients, METHODS).assert_ok()
+    assert seen == {("float64", "float64"), ("complex128", "complex128")}
+    assert all(np.array_equal(arguments[k], before[k]) for k in before)
+
+
+def test_a_failure_shows_both_values_and_where():
+    function, arguments, gradients = two_tensors()
+    right = gradients["A"][2, 1]
+    gradients["A"][2, 1] = 0.5
+    table = check_gradients(function, arguments, gradients)
+    lines = str(table).splitlines()
+    assert len(lines) == 5 and len({line.index("e-") for line in lines[1:]}) == 1     # aligned
+    assert table.worst.index == (2, 1) and table.worst.value == 0.5
+    assert abs(table.worst.reference - right) <= 1e-9
+    for word in ("A  ", "complex", "FAIL", "[2, 1]", "+5.000000000000000e-01", f"{right:+.9e}"[:10]):
+        assert word in lines[2]
+    assert "ok" in lines[4] and "FAIL" not in lines[4]
+
+
+def test_nan_fails_and_an_empty_table_is_not_ok():
+    row = Row("A", "complex", math.nan, 1e-13, (0,), 1.0, 1.0)
+    assert not row.ok and not GradientTable([row]).ok and not GradientTable().ok
+    good = Row("B", "complex", 9e-14, 1e-13, (0,), 1.0, 1.0)
+    assert good.ok and GradientTable([good]).ok and GradientTable([good, row]).worst is row
+    assert Row("C", "complex", 1e-13, 1e-13, (0,), 1.0, 1.0).ok
+    assert GradientTable([good, Row("C", "central", 5e-10, 1e-9, (0,), 1.0, 1.0)]).worst is good
+
+
+def test_gradcheck_knows_no_model():
+    tree = ast.parse(Path(gradcheck.__file__).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    modules = {getattr(node, "module", None) or node.names[0].name for node in imports}
+    assert modules == {"__future__", "collections.abc", "dataclasses", "typing", "numpy"}
+    assert all(getattr(node, "level", 0) == 0 for node in imports)
+
+
+def test_default_steps_are_near_their_best():
+    """The published step of a plain difference: 1e-8 is too small for it, 1e-3 too large."""
+    A, x = case(6)
+
+    def error(step):
+        return relative_error(central_difference(lambda x: smooth(A, x), x, step),
+                              smooth_gradient(A, x))
+
+    best = error(EPS ** (1 / 3))
+    assert best <= 1e-9 and error(1e-8) > 10 * best and error(1e-3) > 100 * best
