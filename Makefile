@@ -20,7 +20,7 @@ lint: .venv/lint.installed
 	$(BIN)/python -m mypy
 
 .venv/train.installed: EXTRAS = corpus,plots
-.venv/test.installed: EXTRAS = corpus,plots,torch,test
+.venv/test.installed: EXTRAS = corpus,fast,plots,torch,test
 .venv/lint.installed: EXTRAS = lint
 
 .venv/%.installed: setup.cfg pyproject.toml | .venv

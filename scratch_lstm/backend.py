@@ -1,38 +1,46 @@
 """The array module, chosen once and carried by one object.
 
 Everything that differs from one device to another stands here: which module holds the arrays, how they
-travel between host and device, how rows are scattered, which hand works the cell. The mathematics asks
-a `Backend` and never a device.
+travel between host and device, how rows are scattered, which hand works the cell, the loss and Adam. The
+mathematics asks a `Backend` and never a device.
 """
 
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from . import functional
 from .errors import InputError
-from .kernels import numpy_cell
+from .kernels import numpy_adam, numpy_cell
 
 Array = Any  # numpy.ndarray, or the array of another module with its interface
 
-NOT_BUILT_YET = ("numba", "cupy", "torch")
+NOT_BUILT_YET = ("cupy", "torch")
 
 
 class Backend:
     """NumPy on the host. Other backends have the same members.
 
-    xp:     the array module
-    cell:   one time step of the LSTM cell, `forward` and `backward` (see kernels/)
-    chunk:  how many numbers an elementwise pass should touch at a time to stay in the cache
+    xp:      the array module
+    cell:    one time step of the LSTM cell, `forward` and `backward` (kernels/numpy_cell.py)
+    loop:    the time loops of lstm.py as one call, `forward` and `backward`, for real dtypes; or None
+    loss:    `softmax_cross_entropy` and its backward (functional.py)
+    adam:    `update` (kernels/numpy_adam.py)
+    shards:  whether several threads share a batch (shards.py), or are left to the matrix library
     """
 
     name = "numpy"
     xp: ModuleType = np
-    cell: ModuleType = numpy_cell
-    chunk = 1 << 14
+    cell: Any = numpy_cell
+    loop: Any = None
+    loss: Any = functional
+    adam: Any = numpy_adam
+    shards = False
 
     def to_device(self, array: np.ndarray) -> Array:
         """A host array, where this backend computes."""
@@ -45,13 +53,13 @@ class Backend:
     def scatter_add(self, target: Array, rows: Array, values: Array) -> None:
         """target[rows[n]] += values[n], also where a row is named more than once.
 
-        target (V, E), rows (N,) integers, values (N, E). Equal rows are brought together and summed in
-        one pass: `target[rows] += values` would keep only the last of them.
+        target (V, E), rows (N,) integers, values (N, E). Summed up first and added once, so that doing it
+        twice gives exactly twice; over a flat array, because `np.add.at` is several times slower on rows.
         """
-        order = np.argsort(rows, kind="stable")                   # (N,)
-        rows = rows[order]
-        first = np.flatnonzero(np.diff(rows, prepend=-1))         # where each distinct row begins
-        target[rows[first]] += np.add.reduceat(values[order], first, axis=0)
+        sums = np.zeros_like(target)                                                    # (V, E)
+        places = rows[:, None] * target.shape[1] + np.arange(target.shape[1])           # (N, E)
+        np.add.at(sums.reshape(-1), places.reshape(-1), values.reshape(-1))
+        target += sums
 
     def uniform(self, rng: np.random.Generator, bound: float, shape: tuple[int, ...],
                 dtype: Any) -> Array:
@@ -63,6 +71,27 @@ class Backend:
                      dtype: Any) -> Array:
         """0 with probability `rate`, else 1 / (1 - rate): the mean of what passes is kept."""
         return self.to_device((rng.random(shape) >= rate).astype(dtype) / np.asarray(1 - rate, dtype))
+
+
+class NumbaBackend(Backend):
+    """NumPy arrays, and passes over them that Numba compiles into one (extra `fast`).
+
+    Compiled code is kept on disk, so only the first start waits for it.
+    """
+
+    name = "numba"
+    shards = True
+
+    def __init__(self) -> None:
+        import scipy  # noqa: F401  Numba finds the matrix products there
+        from .kernels import numba_adam, numba_loop, numba_loss
+        self.loop, self.loss, self.adam = numba_loop, numba_loss, numba_adam
+        self.scatter = numba_adam.scatter_add
+
+    def scatter_add(self, target: Array, rows: Array, values: Array) -> None:
+        sums = np.zeros_like(target)                                                    # (V, E)
+        self.scatter(sums, rows, values)
+        target += sums
 
 
 class Workspace:
@@ -81,14 +110,22 @@ class Workspace:
 
 
 def get_backend(name: str | Backend = "numpy") -> Backend:
-    """The backend of that name: `numpy`, or `auto` for the fastest that answers.
+    """The backend of that name: `numpy`, `numba`, or `auto` for the fastest that is there.
 
     Nothing falls back silently: a backend that cannot be had raises InputError.
     """
     if isinstance(name, Backend):
         return name
-    if name in ("numpy", "auto"):
+    if name == "numpy":
         return Backend()
+    if name == "numba":
+        try:
+            return NumbaBackend()
+        except ImportError:
+            raise InputError("backend 'numba' needs Numba and SciPy: "
+                             "pip install 'scratch-lstm[fast]'") from None
+    if name == "auto":
+        return NumbaBackend() if find_spec("numba") and find_spec("scipy") else Backend()
     if name in NOT_BUILT_YET:
         raise InputError(f"backend '{name}' is not built yet; take --backend numpy")
-    raise InputError(f"no backend is called '{name}'; there are auto, numpy, {', '.join(NOT_BUILT_YET)}")
+    raise InputError(f"no backend is called '{name}'; there are auto, numpy, numba, cupy, torch")

@@ -103,7 +103,8 @@ def _train(settings: Settings, corpus: Corpus, run: RunDirectory) -> bool:
     progress.say(f"poems_vector {shape}  word_int_map {len(corpus.word_int_map)}"
                  f"  int_word_map {len(corpus.int_word_map)}")
     prompts = [p for p in LAB_PROMPTS if set(p) <= set(corpus.word_int_map)] or [""]
-    with threadpool_limits(settings.threads, user_api="blas"), _interrupt(progress) as interrupted:
+    blas_threads = 1 if get_backend(settings.backend).shards else settings.threads
+    with threadpool_limits(blas_threads, user_api="blas"), _interrupt(progress) as interrupted:
         model = PoemModel(len(corpus.word_int_map), settings.embedding_size, settings.hidden_size,
                           settings.num_layers, settings.dropout, settings.backend, settings.dtype,
                           settings.seed)

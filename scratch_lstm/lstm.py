@@ -130,10 +130,13 @@ class LSTM:
         xp.matmul(W, x.reshape(T * B, D).T, out=from_x)
         from_x += b[:, None]
         from_x = from_x.reshape(4 * H, T, B)                            # W x_t + b for every t
-        for t in range(T):
-            xp.matmul(U, h[t], out=z[t])
-            z[t] += from_x[:, t]                                        # z = W x + U h_prev + b
-            cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])     # (6.51)-(6.56)
+        if self._compiled(dtype):
+            self.backend.loop.forward(U.astype(dtype, copy=False), from_x, z, c, tanh_c, h)
+        else:
+            for t in range(T):
+                xp.matmul(U, h[t], out=z[t])
+                z[t] += from_x[:, t]                                    # z = W x + U h_prev + b
+                cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])     # (6.51)-(6.56)
         y = xp.ascontiguousarray(h[1:].transpose(0, 2, 1))              # (T, B, H)
         mask = None
         if self.dropout and self.training and l < self.num_layers - 1:
@@ -156,10 +159,14 @@ class LSTM:
         dh = self.workspace("dh", (H, B), dtype)
         dc = self.workspace("dc", (H, B), dtype)
         dh[...], dc[...] = dh_n.T, dc_n.T
-        for t in reversed(range(T)):
-            dh += d_from_above[t]                                       # both ways that h_t reaches the loss
-            cell.backward(saved.gates[t], saved.c[t], saved.tanh_c[t], dh, dc, dz[t])
-            xp.matmul(U.T, dz[t], out=dh)                               # through z_t to h_{t-1}
+        if self._compiled(dtype):
+            self.backend.loop.backward(U.astype(dtype, copy=False), saved.gates, saved.c, saved.tanh_c,
+                                       d_from_above, dz, dh, dc)
+        else:
+            for t in reversed(range(T)):
+                dh += d_from_above[t]                                   # both ways that h_t reaches the loss
+                cell.backward(saved.gates[t], saved.c[t], saved.tanh_c[t], dh, dc, dz[t])
+                xp.matmul(U.T, dz[t], out=dh)                           # through z_t to h_{t-1}
         delta = self.workspace("delta", (4 * H, T, B), dtype)
         delta[...] = dz.transpose(1, 0, 2)
         delta = delta.reshape(4 * H, T * B)                             # delta_k for every k
@@ -168,6 +175,10 @@ class LSTM:
         self.gradients[f"U{l}"] += delta @ h_prev                       # (6.39), likewise
         self.gradients[f"b{l}"] += delta.sum(axis=1)                    # (6.41), likewise
         return (delta.T @ W).reshape(T, B, D), dh.T, dc.T
+
+    def _compiled(self, dtype: Any) -> bool:
+        """Whether the time loop is one compiled call: the backend has it, and for this dtype."""
+        return self.backend.loop is not None and np.dtype(dtype).kind == "f"
 
     def _state(self, state: State | None, B: int, name: str, dtype: Any) -> State:
         """The pair, checked; zeros where none is given."""

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend, get_backend
-from .functional import softmax_cross_entropy, softmax_cross_entropy_backward
 from .layers import Embedding, Linear
 from .lstm import LSTM, State
 
@@ -38,17 +37,20 @@ class PoemModel:
         self.embedding = Embedding(vocabulary_size, embedding_size, self.backend, dtype, rng)
         self.lstm = LSTM(embedding_size, hidden_size, num_layers, dropout, self.backend, dtype, rng)
         self.linear = Linear(hidden_size, vocabulary_size, self.backend, dtype, rng)
-        self._flatten()
+        self._hold(self.backend.xp.concatenate(
+            [p.reshape(-1) for layer in self.layers for p in layer.parameters.values()]))
 
-    def _flatten(self) -> None:
-        """Move every layer's parameters into one vector, and leave the layers views into it."""
-        xp, layers = self.backend.xp, (self.embedding, self.lstm, self.linear)
-        self.vector = xp.concatenate([p.reshape(-1) for layer in layers for p in layer.parameters.values()])
-        self.gradient = xp.zeros_like(self.vector)
+    @property
+    def layers(self) -> tuple[Embedding, LSTM, Linear]:
+        return self.embedding, self.lstm, self.linear
+
+    def _hold(self, vector: Array) -> None:
+        """Take `vector` for all parameters, a new one for the gradients; the layers get views of them."""
+        self.vector, self.gradient = vector, self.backend.xp.zeros_like(vector)
         self.parameters: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
         begin = 0
-        for layer in layers:
+        for layer in self.layers:
             for name, p in layer.parameters.items():
                 end = begin + p.size
                 layer.parameters[name] = self.vector[begin:end].reshape(p.shape)
@@ -56,6 +58,12 @@ class PoemModel:
                 begin = end
             self.parameters |= layer.parameters
             self.gradients |= layer.gradients
+
+    def twin(self) -> PoemModel:
+        """A model that shares this one's parameters and has gradients of its own."""
+        twin = PoemModel(**self.sizes, dropout=self.dropout, backend=self.backend, dtype=self.vector.dtype)
+        twin._hold(self.vector)
+        return twin
 
     @staticmethod
     def shapes(vocabulary_size: int, embedding_size: int, hidden_size: int,
@@ -94,15 +102,17 @@ class PoemModel:
         logits, _ = self.forward(tokens[:-1])
         logits = logits.reshape(-1, logits.shape[2])                                    # (T*B, V)
         self.targets = tokens[1:].reshape(-1)
-        loss, self.saved = softmax_cross_entropy(logits, self.targets, self.backend.xp, out=logits)
+        loss, self.saved = self.backend.loss.softmax_cross_entropy(logits, self.targets, self.backend.xp,
+                                                                   out=logits)
         self.dlogits: Array | None = None
         return loss
 
-    def backward(self) -> None:
-        """Add the gradient of the latest loss to `gradient`. May be called again."""
+    def backward(self, d_loss: float = 1.0) -> None:
+        """Add the gradient of d_loss times the latest loss to `gradient`. May be called again, with the same
+        d_loss."""
         if self.dlogits is None:
-            self.dlogits = softmax_cross_entropy_backward(self.saved, self.targets, 1.0, self.backend.xp,
-                                                          out=self.saved[0])
+            self.dlogits = self.backend.loss.softmax_cross_entropy_backward(
+                self.saved, self.targets, d_loss, self.backend.xp, out=self.saved[0])
         dh = self.linear.backward(self.dlogits).reshape(self.lstm.saved[-1].x.shape[:2] + (-1,))
         if self.mask is not None:
             dh *= self.mask

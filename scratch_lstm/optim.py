@@ -36,28 +36,11 @@ class Adam:
         self.m = self.backend.xp.zeros_like(parameters)
         self.v = self.backend.xp.zeros_like(parameters)
         self.t = 0
-        self.scratch = self.backend.xp.empty_like(parameters[:self.backend.chunk])
 
     def step(self) -> None:
         """One update from the gradient as it stands."""
-        xp, (beta1, beta2) = self.backend.xp, self.betas
+        beta1, beta2 = self.betas
         self.t += 1
-        rate = self.learning_rate / (1 - beta1 ** self.t)
-        root = math.sqrt(1 - beta2 ** self.t)
-        for begin in range(0, self.parameters.size, self.backend.chunk):
-            part = slice(begin, begin + self.backend.chunk)  # a piece that stays in the cache
-            p, g, m, v = self.parameters[part], self.gradient[part], self.m[part], self.v[part]
-            scratch = self.scratch[:p.size]
-            xp.subtract(g, m, out=scratch)
-            scratch *= 1 - beta1
-            m += scratch
-            xp.multiply(g, g, out=scratch)
-            scratch *= 1 - beta2
-            v *= beta2
-            v += scratch
-            xp.sqrt(v, out=scratch)
-            scratch /= root
-            scratch += self.epsilon
-            xp.divide(m, scratch, out=scratch)
-            scratch *= rate
-            p -= scratch
+        self.backend.adam.update(self.parameters, self.gradient, self.m, self.v,
+                                 self.learning_rate / (1 - beta1 ** self.t),
+                                 math.sqrt(1 - beta2 ** self.t), beta1, beta2, self.epsilon)

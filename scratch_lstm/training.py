@@ -22,6 +22,7 @@ from .optim import Adam, clip_grad_norm
 from .progress import Progress
 from .run_directory import RunDirectory
 from .settings import Settings
+from .shards import Shards
 
 DROPOUT, SHUFFLE = 0, 1  # two streams of random numbers from one seed
 
@@ -35,16 +36,13 @@ class Learner:
 
     def __init__(self, model: PoemModel, settings: Settings) -> None:
         self.model, self.settings = model, settings
+        self.shards = Shards(model, settings.threads if model.backend.shards else 1)
         self.optimizer = Adam(model.vector, model.gradient, settings.learning_rate, backend=model.backend)
 
     def step(self, tokens: np.ndarray, number: int) -> tuple[Array, Array]:
         """One update from tokens (T+1, B). Returns loss and gradient norm, still on the device."""
-        self.model.training = True
-        if self.model.dropout:
-            self.model.seed_dropout(self.settings.seed, DROPOUT, number)
-        self.model.zero_gradients()
-        loss = self.model.loss(self.model.backend.to_device(tokens))
-        self.model.backward()
+        seed = (self.settings.seed, DROPOUT, number) if self.model.dropout else None
+        loss = self.shards.loss_and_gradient(tokens, seed)
         norm = clip_grad_norm(self.model.gradient, self.settings.clip, self.model.backend)
         self.optimizer.step()
         return loss, norm

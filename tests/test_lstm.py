@@ -32,20 +32,21 @@ def project(upstream, **arguments):
     return (h * upstream["h"]).sum() + (h_n * upstream["h_n"]).sum() + (c_n * upstream["c_n"]).sum()
 
 
-def gradients(arguments, upstream):
-    layer = make(arguments)
+def gradients(arguments, upstream, **options):
+    layer = make(arguments, **options)
     layer.forward(arguments["x"], (arguments["h_0"], arguments["c_0"]))
     dx, (dh_0, dc_0) = layer.backward(upstream["h"], (upstream["h_n"], upstream["c_n"]))
     return layer.gradients | {"x": dx, "h_0": dh_0, "c_0": dc_0}
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize("uses", [("h", "h_n", "c_n"), ("h",), ("h_n",), ("c_n",)])
 @pytest.mark.parametrize("sizes", [(4, 3, 2, 5, 1), (3, 2, 4, 3, 2), (2, 2, 1, 3, 3)])
-def test_gradients(uses, sizes):
+def test_gradients(uses, sizes, backend):
     arguments, upstream = random_case(*sizes)
     upstream = {name: d if name in uses else 0 * d for name, d in upstream.items()}
     check_gradients(lambda **a: project(upstream, **a), arguments,
-                    gradients(arguments, upstream)).assert_ok()
+                    gradients(arguments, upstream, backend=backend)).assert_ok()
 
 
 def test_backward_accumulates_and_may_be_called_again():

@@ -17,9 +17,10 @@ def tokens(T=5, B=3, seed=2):
     return np.random.default_rng(seed).integers(0, SIZES["vocabulary_size"], (T + 1, B))
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
-def test_gradient_of_every_parameter_of_the_whole_model(dropout):
-    batch, model = tokens(), random_model(dropout=dropout)
+def test_gradient_of_every_parameter_of_the_whole_model(dropout, backend):
+    batch, model = tokens(), random_model(dropout=dropout, backend=backend)
 
     def loss(**parameters):
         model = random_model(np.result_type(*parameters.values()), dropout=dropout)

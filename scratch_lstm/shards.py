@@ -1,0 +1,49 @@
+"""One batch on several threads: a sum over examples may be taken in parts.
+
+The mean loss of a batch is sum_s (B_s / B) loss_s over its shards s of B_s poems, and its gradient is the
+same sum of gradients. So each thread takes a shard through a twin of the model, which shares the parameters
+and has gradients of its own; then they are added up. NumPy and the compiled kernels release the
+interpreter's lock inside, so the threads do work at once. The matrix library keeps to one thread in each:
+its own threads spin while they wait, and everything slows down once another program wants a core.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from .backend import Array
+from .model import PoemModel
+
+
+class Shards:
+    """loss and gradient of `model` on whole batches, computed by `threads` threads."""
+
+    def __init__(self, model: PoemModel, threads: int) -> None:
+        self.models = [model] + [model.twin() for _ in range(threads - 1)]
+        self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def loss_and_gradient(self, tokens: np.ndarray, seed: tuple[int, ...] | None = None) -> Array:
+        """tokens (T+1, B). Sets the model's gradient; returns the loss, still on the device.
+
+        seed: of the dropout masks; each shard has its own.
+        """
+        B = tokens.shape[1]
+        shards = [shard for shard in np.array_split(tokens, len(self.models), axis=1) if shard.shape[1]]
+
+        def work(number: int) -> Array:
+            model, shard = self.models[number], shards[number]
+            model.training = True
+            if seed is not None:
+                model.seed_dropout(*seed, number)
+            model.zero_gradients()
+            weight = shard.shape[1] / B
+            loss = model.loss(model.backend.to_device(np.ascontiguousarray(shard)))
+            model.backward(weight)
+            return loss * weight
+
+        losses = list((self.pool.map if self.pool else map)(work, range(len(shards))))
+        for model in self.models[1:len(shards)]:
+            self.models[0].gradient += model.gradient
+        return sum(losses)

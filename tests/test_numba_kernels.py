@@ -1,0 +1,136 @@
+"""DESIGN's link 6 for Numba: the compiled hand gives what NumPy's gives, from the same inputs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratch_lstm import LSTM, PoemModel, functional, get_backend
+from scratch_lstm.kernels import numba_adam, numba_cell, numba_loss, numpy_adam, numpy_cell
+
+SIZES = st.integers(1, 40)
+BOUND = {"float32": 1e-6, "float64": 1e-14}
+
+
+def within(bound, ours, reference):
+    """Relative to the largest entry; a reference that is all zero asks for zeros."""
+    return ours.dtype == reference.dtype and abs(ours - reference).max() <= bound * abs(reference).max()
+
+
+@pytest.mark.parametrize("dtype", BOUND)
+@given(H=SIZES, B=SIZES, seed=st.integers(0, 10_000), scale=st.sampled_from([0.01, 1.0, 30.0]))
+def test_the_cell(dtype, H, B, seed, scale):
+    rng = np.random.default_rng(seed)
+    z, c_prev, dh, dc = (rng.normal(size=s).astype(dtype) for s in ((4 * H, B), (H, B), (H, B), (H, B)))
+    z *= np.asarray(scale, dtype)
+    forward, backward = [], []
+    for cell in (numpy_cell, numba_cell):
+        gates, c, tanh_c, h = z.copy(), *(np.full_like(dh, np.nan) for _ in range(3))
+        cell.forward(gates, c_prev, c, tanh_c, h)
+        forward.append((gates, c, tanh_c, h))
+    for cell in (numpy_cell, numba_cell):
+        d_c_prev, dz = dc.copy(), np.full_like(z, np.nan)
+        cell.backward(forward[0][0], c_prev, forward[0][2], dh, d_c_prev, dz)
+        backward.append((d_c_prev, dz))
+    for reference, ours in (forward, backward):
+        for a, b in zip(ours, reference):
+            assert within(BOUND[dtype], a, b)
+
+
+@pytest.mark.parametrize("dtype, bound", [("float32", 4e-7), ("float64", 2e-15)])
+def test_tanh_over_its_whole_range(dtype, bound):
+    z_g = np.concatenate([np.linspace(-25, 25, 100_001), 10.0 ** np.arange(-30, 0), [800.0, -1e30]])
+    z = np.zeros((4, len(z_g)), dtype)
+    z[2], z[0] = z_g, 800                                          # i = 1: then c = tanh(z_g)
+    c, tanh_c, h = (np.empty((1, len(z_g)), dtype) for _ in range(3))
+    numba_cell.forward(z, np.zeros_like(c), c, tanh_c, h)
+    exact = np.tanh(z_g.astype(dtype).astype("float64"))
+    assert (abs(c[0] - exact) / np.maximum(abs(exact), 1e-300)).max() <= bound if dtype == "float64" else (
+        abs(c[0] - exact) <= bound * abs(exact) + 1e-37).all()
+
+
+def test_nan_in_nan_out_and_no_overflow():
+    for row in range(4):
+        z = np.zeros((4, 8))
+        z[row] = np.nan
+        c, tanh_c, h = (np.zeros((1, 8)) for _ in range(3))
+        numba_cell.forward(z, np.ones((1, 8)), c, tanh_c, h)
+        assert np.isnan(h).all()
+    z = np.array([[-800.0], [800.0], [-0.0], [np.inf]])
+    numba_cell.forward(z, np.array([[0.5]]), c := np.zeros((1, 1)), np.zeros((1, 1)), h := np.zeros((1, 1)))
+    assert c == 0.5 and abs(h - np.tanh(0.5)) <= 1e-16
+
+
+@pytest.mark.parametrize("dtype", BOUND)
+@given(N=st.integers(1, 70), V=st.integers(1, 50), seed=st.integers(0, 10_000))
+def test_softmax_cross_entropy(dtype, N, V, seed):
+    rng = np.random.default_rng(seed)
+    logits, targets = (4 * rng.normal(size=(N, V))).astype(dtype), rng.integers(0, V, N)
+    kept = logits.copy()
+    loss, saved = functional.softmax_cross_entropy(logits, targets)
+    ours, ours_saved = numba_loss.softmax_cross_entropy(logits, targets)
+    assert abs(ours - loss) <= BOUND[dtype] * max(1, abs(loss)) and ours.dtype == dtype
+    dlogits = functional.softmax_cross_entropy_backward(saved, targets)
+    ours = numba_loss.softmax_cross_entropy_backward(ours_saved, targets)
+    assert abs(ours - dlogits).max() <= BOUND[dtype] * max(abs(dlogits).max(), 1 / N)
+    assert np.array_equal(logits, kept)
+
+
+def test_softmax_cross_entropy_of_nan_is_nan():
+    logits = np.zeros((2, 3))
+    logits[1, 2] = np.nan
+    assert np.isnan(numba_loss.softmax_cross_entropy(logits, np.array([0, 0]))[0])
+
+
+@pytest.mark.parametrize("dtype", BOUND)
+def test_adam(dtype):
+    rng = np.random.default_rng(3)
+    ours = [rng.normal(size=1000).astype(dtype) for _ in range(3)] + [rng.random(1000).astype(dtype)]
+    reference = [a.copy() for a in ours]
+    for step in range(1, 6):
+        for module, arrays in ((numba_adam, ours), (numpy_adam, reference)):
+            module.update(*arrays, 3e-3, np.sqrt(1 - 0.999 ** step), 0.9, 0.999, 1e-8)
+    for a, b in zip(ours, reference):
+        assert within(2 * BOUND[dtype], a, b)
+
+
+def test_scatter_add():
+    rng = np.random.default_rng(4)
+    rows, values = rng.integers(0, 5, 30), rng.normal(size=(30, 3))
+    tables = [np.ones((6, 3)), np.ones((6, 3))]
+    for name, table in zip(("numpy", "numba"), tables):
+        get_backend(name).scatter_add(table, rows, values)
+    assert within(1e-15, tables[1], tables[0]) and (tables[0][5] == 1).all()
+
+
+@pytest.mark.parametrize("dtype", BOUND)
+def test_the_loops_of_the_whole_lstm(dtype):
+    rng = np.random.default_rng(5)
+    x, h_0, c_0, dh = (rng.normal(size=s).astype(dtype)
+                       for s in ((7, 5, 6), (2, 5, 9), (2, 5, 9), (7, 5, 9)))
+    results = []
+    for backend in ("numpy", "numba"):
+        layer = LSTM(6, 9, 2, backend=backend, dtype=dtype)
+        h, state = layer.forward(x, (h_0, c_0))
+        dx, d_state = layer.backward(dh, (c_0, h_0))
+        results.append([h, *state, dx, *d_state, *layer.gradients.values()])
+    for reference, ours in zip(*results):
+        assert within(3 * BOUND[dtype], ours, reference)
+
+
+def test_inputs_of_another_dtype_than_the_parameters():
+    x = np.random.default_rng(6).normal(size=(3, 2, 4))
+    expected = LSTM(4, 3).forward(x)[0]
+    ours = LSTM(4, 3, backend="numba").forward(x)[0]
+    assert within(1e-14, ours, expected)
+
+
+def test_a_model_learns_the_same():
+    tokens = np.random.default_rng(7).integers(0, 11, (6, 4))
+    losses = []
+    for backend in ("numpy", "numba"):
+        model = PoemModel(11, 5, 6, backend=backend, dtype="float64")
+        losses.append(float(model.loss(tokens)))
+        model.backward()
+        losses.append(float(abs(model.gradient).sum()))
+    assert abs(losses[0] - losses[2]) <= 1e-14 and abs(losses[1] / losses[3] - 1) <= 1e-13
