@@ -2,12 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 EPOCHS ?= 30
-OUT ?= runs/poems
 
 .PHONY: train test slow lint clean
 
 train: .venv/train.installed
-	$(BIN)/python train_poems.py --epochs $(EPOCHS) --out $(OUT) $(ARGS)
+	$(BIN)/python train_poems.py --epochs $(EPOCHS) $(ARGS)
 
 test: .venv/test.installed
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
