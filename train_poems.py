@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from scratch_lstm import commands
 from scratch_lstm.errors import InputError
@@ -42,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
                "  python train_poems.py --generate runs/NAME --acrostic 春夏秋冬 --strict")
     what = parser.add_argument_group("what to do (to train is the default)").add_mutually_exclusive_group()
     what.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    what.add_argument("--compare", choices=("torch",),
+                      help="train this network and torch's side by side, from one start on the same batches")
     what.add_argument("--generate", type=Path, metavar="RUN",
                       help="write poems with the model of a run (a folder, or one model file in it)")
 
@@ -87,6 +91,21 @@ def allow(args: argparse.Namespace, names: set[str], mode: str) -> None:
         raise InputError(f"{flag(name)} has no effect {mode}; leave it out")
 
 
+def torch_learner(settings: Settings, vocabulary_size: int) -> Any:
+    """torch is known here and in torch_ref, and not in scratch_lstm."""
+    return torch_part("learner").make_learner(settings, vocabulary_size)
+
+
+def torch_part(name: str) -> Any:
+    try:
+        return importlib.import_module(f"torch_ref.{name}")
+    except ImportError:
+        raise InputError("torch is not installed: pip install 'scratch-lstm[torch]'") from None
+
+
+LEARNERS = {"torch": torch_learner}
+
+
 def run(args: argparse.Namespace) -> bool:
     """Do what the flags say. False when a training run was interrupted."""
     if args.generate:
@@ -101,13 +120,16 @@ def run(args: argparse.Namespace) -> bool:
         return True
     if args.resume:
         allow(args, {"epochs", "threads"}, "with --resume, which goes on with the settings of the run")
-        return commands.resume(args.resume, **given(args, {"epochs", "threads"}))
+        return commands.resume(args.resume, LEARNERS, **given(args, {"epochs", "threads"}))
     allow(args, TRAINING | CORPUS, "without --generate")
     if args.corpus:
         allow(args, TRAINING | {"corpus"}, "with --corpus")
     out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
-    return commands.start(Settings(**given(args, TRAINING - {"out"})), out, args.corpus,
-                          given(args, CORPUS - {"corpus"}))
+    settings, rule = Settings(**given(args, TRAINING - {"out"})), given(args, CORPUS - {"corpus"})
+    if args.compare:
+        commands.compare(torch_part("compare").compare, settings, out, args.corpus, rule)
+        return True
+    return commands.start(settings, out, args.corpus, rule, LEARNERS)
 
 
 def main(arguments: list[str] | None = None) -> int:

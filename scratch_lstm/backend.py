@@ -20,7 +20,6 @@ from .kernels import numpy_adam, numpy_cell
 
 Array = Any  # numpy.ndarray, or the array of another module with its interface
 
-NOT_BUILT_YET = ("cupy", "torch")
 
 
 class Backend:
@@ -126,6 +125,6 @@ def get_backend(name: str | Backend = "numpy") -> Backend:
                              "pip install 'scratch-lstm[fast]'") from None
     if name == "auto":
         return NumbaBackend() if find_spec("numba") and find_spec("scipy") else Backend()
-    if name in NOT_BUILT_YET:
-        raise InputError(f"backend '{name}' is not built yet; take --backend numpy")
-    raise InputError(f"no backend is called '{name}'; there are auto, numpy, numba, cupy, torch")
+    if name == "cupy":
+        raise InputError("backend 'cupy' is not built yet; take --backend numpy")
+    raise InputError(f"backend '{name}' is not one of this project's own: auto, numpy, numba, cupy")

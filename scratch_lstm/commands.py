@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,27 +23,39 @@ from .plots import draw_loss
 from .progress import Progress
 from .run_directory import RunDirectory
 from .settings import Settings
-from .training import Diverged, Learner, Training
+from .training import Diverged, Learner, Training, make_learner
 
 LAB_PROMPTS = ("日照香炉生", "清明时节雨", "风", "花", "雪", "月", "雨", "日", "朝", "三", "九")
 
 
-def start(settings: Settings, out: Path, corpus_file: Path | None, rule: dict[str, Any]) -> bool:
+# how to make the learner of a backend that scratch_lstm does not know: (settings, vocabulary size) -> learner
+Learners = Mapping[str, Callable[[Settings, int], Any]]
+
+
+def start(settings: Settings, out: Path, corpus_file: Path | None, rule: dict[str, Any],
+          learners: Learners) -> bool:
     """Train on corpus_file, or on the default corpus made by `rule` (see corpus_builder.build).
 
     True when all epochs are done, False when interrupted. Raises InputError, Diverged.
     """
     run = RunDirectory(out)
     run.check_free()
-    settings = replace(settings, backend=get_backend(settings.backend).name)
+    settings = chosen(settings, learners)
     path = corpus_file or corpus_builder.build(**rule)
     corpus = Corpus.load(path)
     run.create(asdict(settings) | {"corpus": str(path.resolve()), "corpus_sha256": sha256(path),
                                    "numpy": np.__version__})
-    return _train(settings, corpus, run)
+    return _train(settings, corpus, run, learners)
 
 
-def resume(path: Path, **changed: Any) -> bool:
+def chosen(settings: Settings, learners: Learners) -> Settings:
+    """With the backend that `auto` stands for. Raises InputError if the backend is not to be had."""
+    if settings.backend in learners:
+        return settings
+    return replace(settings, backend=get_backend(settings.backend).name)
+
+
+def resume(path: Path, learners: Learners, **changed: Any) -> bool:
     """Go on with the run in that folder; `changed` settings (epochs, threads) replace its own.
 
     True when all epochs are done, False when interrupted again. Raises InputError, Diverged.
@@ -60,7 +72,17 @@ def resume(path: Path, **changed: Any) -> bool:
         raise InputError(f"{corpus_file}: has changed since the run began; put it back, or start a new run")
     if changed:
         run.write_config(config | asdict(settings))
-    return _train(settings, corpus, run)
+    return _train(settings, corpus, run, learners)
+
+
+def compare(side_by_side: Callable[..., Any], settings: Settings, out: Path, corpus_file: Path | None,
+            rule: dict[str, Any]) -> None:
+    """Train here and elsewhere at once, by `side_by_side`(settings, corpus, out, progress)."""
+    settings = chosen(settings, {})
+    corpus = Corpus.load(corpus_file or corpus_builder.build(**rule))
+    blas_threads = 1 if get_backend(settings.backend).shards else settings.threads
+    with threadpool_limits(blas_threads, user_api="blas"):
+        side_by_side(settings, corpus, out, Progress())
 
 
 def write(path: Path, prompts: list[str], count: int, strict: bool, threads: int, **options: Any) -> None:
@@ -92,7 +114,7 @@ def print_poems(model: PoemModel, word_int_map: dict[str, int], poems: dict[str,
         print(f"# {kept} of {len(written)} have the form {form}")
 
 
-def _train(settings: Settings, corpus: Corpus, run: RunDirectory) -> bool:
+def _train(settings: Settings, corpus: Corpus, run: RunDirectory, learners: Learners) -> bool:
     """Train from wherever the run stands, then draw the loss and print the lab's poems."""
     progress = Progress()
     progress.say(f"corpus {corpus.path}")
@@ -103,14 +125,14 @@ def _train(settings: Settings, corpus: Corpus, run: RunDirectory) -> bool:
     progress.say(f"poems_vector {shape}  word_int_map {len(corpus.word_int_map)}"
                  f"  int_word_map {len(corpus.int_word_map)}")
     prompts = [p for p in LAB_PROMPTS if set(p) <= set(corpus.word_int_map)] or [""]
-    blas_threads = 1 if get_backend(settings.backend).shards else settings.threads
+    learner: Learner = learners.get(settings.backend, make_learner)(settings, len(corpus.word_int_map))
+    model = learner.model
+    blas_threads = 1 if model.backend.shards else settings.threads
     with threadpool_limits(blas_threads, user_api="blas"), _interrupt(progress) as interrupted:
-        model = PoemModel(len(corpus.word_int_map), settings.embedding_size, settings.hidden_size,
-                          settings.num_layers, settings.dropout, settings.backend, settings.dtype,
-                          settings.seed)
-        training = Training(settings, corpus, Learner(model, settings), run, progress, interrupted)
-        progress.say(f"backend {settings.backend}, {settings.dtype}, {settings.threads} threads; "
-                     f"{model.vector.size:,} parameters; {len(training.training):,} poems to train on, "
+        training = Training(settings, corpus, learner, run, progress, interrupted)
+        parameters = sum(p.size for p in model.parameters.values())
+        progress.say(f"backend {settings.backend}, {settings.dtype}, threads: {settings.threads}; "
+                     f"{parameters:,} parameters; {len(training.training):,} poems to train on, "
                      f"{len(training.held_out):,} held out; {run.path}")
         try:
             finished = training.run(prompts[0])

@@ -32,10 +32,9 @@ class Progress:
             self.bar = tqdm(total=poems, initial=done, desc=self.title, unit=" poems", leave=False,
                             file=self.bar_on, dynamic_ncols=True)
 
-    def advance(self, poems: int, loss: float | None) -> None:
-        """So many more poems; loss is the latest that has been read, in nats."""
+    def advance(self, poems: int, shown: str) -> None:
+        """So many more poems; `shown` is what there is to say of them, the latest loss."""
         self.done += poems
-        shown = "" if loss is None else f"loss {loss:.3f}"
         if self.bar is not None:
             self.bar.set_postfix_str(shown, refresh=False)
             self.bar.update(poems)

@@ -27,6 +27,11 @@ from .shards import Shards
 DROPOUT, SHUFFLE = 0, 1  # two streams of random numbers from one seed
 
 
+def epoch_rng(settings: Settings, epoch: int) -> np.random.Generator:
+    """What shuffles the poems of that epoch."""
+    return np.random.default_rng((settings.seed, SHUFFLE, epoch))
+
+
 class Diverged(ArithmeticError):
     """A loss or a gradient norm that is not finite."""
 
@@ -64,6 +69,13 @@ class Learner:
         self.optimizer.t = step
 
 
+def make_learner(settings: Settings, vocabulary_size: int) -> Learner:
+    """A new model of these settings, and its optimiser."""
+    model = PoemModel(vocabulary_size, settings.embedding_size, settings.hidden_size, settings.num_layers,
+                      settings.dropout, settings.backend, settings.dtype, settings.seed)
+    return Learner(model, settings)
+
+
 class Training:
     """One run, from its position to its last epoch.
 
@@ -79,7 +91,7 @@ class Training:
         if arrays:
             learner.restore(arrays, self.position.step)
         self.unread: list[tuple[int, Array, Array]] = []   # predictions, loss, norm of steps not yet logged
-        self.last_loss: float | None = None
+        self.shown = ""                                    # of the loss, as it was last read
 
     def run(self, prompt: str = "") -> bool:
         """Train to the last epoch, and write a poem from `prompt` after each: one watches it learn.
@@ -99,8 +111,7 @@ class Training:
         """The rest of the epoch under way. False when interrupted."""
         settings, position = self.settings, self.position
         epoch = position.epoch + 1
-        rng = np.random.default_rng((settings.seed, SHUFFLE, epoch))
-        batches = self.corpus.batches(self.training, settings.batch_size, rng)
+        batches = self.corpus.batches(self.training, settings.batch_size, epoch_rng(settings, epoch))
         done = sum(batch.shape[1] for batch in islice(batches, position.step_in_epoch))
         self.progress.begin(epoch, settings.epochs, len(self.training), done)
         try:
@@ -113,7 +124,7 @@ class Training:
                 if len(self.unread) == settings.log_every:
                     self._read()
                 position.seconds += time.perf_counter() - began
-                self.progress.advance(batch.shape[1], self.last_loss)
+                self.progress.advance(batch.shape[1], self.shown)
                 if self.interrupted():
                     self._save()
                     return False
@@ -136,7 +147,7 @@ class Training:
             position.loss_sum += loss * predictions
             position.predictions += predictions
             lines.append({"step": step, "epoch": position.epoch + 1, "loss": loss, "gradient_norm": norm})
-            self.last_loss = loss
+            self.shown = f"loss {loss:.3f}"
         self.unread.clear()
         self.run_directory.log(lines)
 

@@ -38,7 +38,7 @@ def test_a_training_run_as_one_sees_it(trained, capsys, corpus_file):
     out = capsys.readouterr().out
     assert f"corpus {corpus_file}" in out
     assert "poems_vector (40, 26)  word_int_map 24  int_word_map 24" in out
-    assert "backend numpy, float32, 1 threads" in out and "38 poems to train on, 2 held out" in out
+    assert "backend numpy, float32, threads: 1;" in out and "38 poems to train on, 2 held out" in out
     assert "epoch  1  training loss" in out and "epoch  2  training loss" in out
     assert "best held-out loss" in out
     assert "poems, greedy, free: nothing enforces the form" in out and "have the form 字字字字字，" in out
@@ -94,7 +94,7 @@ def test_a_bad_corpus(content, message, tmp_path, capsys):
     (["--learning-rate", "-1"], "--learning-rate -1.0: it must be a positive number"),
     (["--held-out", "1"], "--held-out 1.0: it must be from 0 to below 1"),
     (["--backend", "cupy"], "'cupy' is not built yet"),
-    (["--backend", "torch"], "'torch' is not built yet"),
+    (["--compare", "torch", "--backend", "torch"], "'torch' is not one of this project's own"),
     (["--prompt", "风"], "--prompt has no effect without --generate"),
     (["--dynasty", "song"], "--dynasty has no effect with --corpus"),
 ])

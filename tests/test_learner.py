@@ -1,0 +1,110 @@
+"""DESIGN's link 7: training here and training in torch, from the same start on the same batches."""
+
+import io
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+
+from scratch_lstm import checkpoint, get_backend, training
+from scratch_lstm.corpus import Corpus
+from scratch_lstm.generate import generate
+from scratch_lstm.progress import Progress
+from scratch_lstm.run_directory import RunDirectory
+from scratch_lstm.settings import Settings
+from torch_ref import convert, learner
+from torch_ref.compare import Pair, compare
+
+SETTINGS = Settings(backend="numpy", dtype="float64", epochs=10, batch_size=8, embedding_size=10,
+                    hidden_size=12, held_out=0.0, learning_rate=1e-2)    # 5 steps an epoch
+PROMPTS = ["风", "花雪", "山"]
+
+
+@pytest.fixture
+def corpus(corpus_file):
+    return Corpus.load(corpus_file)
+
+
+@pytest.mark.parametrize("backend, threads", [("numpy", 1), ("numba", 1), ("numba", 2)])
+def test_fifty_steps_are_the_same_to_rounding(corpus, backend, threads):
+    settings = replace(SETTINGS, backend=backend, threads=threads)
+    pair = Pair(settings, len(corpus.word_int_map))
+    steps = list(pair.steps(settings, corpus))
+    assert len(steps) == 50 and steps[-1][1] < steps[0][1] - 0.3         # it did learn
+    assert max(abs(ours - theirs) / theirs for _, ours, theirs, _ in steps) <= 1e-9
+    assert pair.weights_apart() <= 1e-8
+
+
+def test_fifty_steps_with_clipping_at_work(corpus):
+    settings = replace(SETTINGS, clip=0.01)
+    pair = Pair(settings, len(corpus.word_int_map))
+    assert max(abs(a - b) / b for _, a, b, _ in pair.steps(settings, corpus)) <= 1e-9
+    assert pair.weights_apart() <= 1e-8
+
+
+def test_the_picture_and_the_figures_of_the_comparison(corpus, tmp_path):
+    out = io.StringIO()
+    apart = compare(replace(SETTINGS, epochs=2, dropout=0.5), corpus, tmp_path / "run", Progress(out, out))
+    assert apart <= 1e-9
+    told = out.getvalue()
+    assert "epoch  1  here" in told and "losses of 10 steps within" in told
+    assert (tmp_path / "run" / "compare.png").read_bytes().startswith(b"\x89PNG")
+    assert len((tmp_path / "run" / "compare.jsonl").read_text().splitlines()) == 10
+
+
+def trained(settings, corpus, make_learner, steps=20):
+    one = make_learner(settings, len(corpus.word_int_map))
+    rng = np.random.default_rng(0)
+    batches = [batch for _ in range(4) for batch in corpus.batches(np.arange(40), 8, rng)]
+    for number in range(steps):
+        one.step(batches[number], number)
+    return one
+
+
+def test_a_model_trained_here_writes_the_same_poems_in_torch(corpus, tmp_path):
+    ours = trained(SETTINGS, corpus, training.make_learner).model
+    checkpoint.save(tmp_path / "m.safetensors", ours, corpus.word_int_map)
+    theirs = learner.TorchModel(convert.from_torch(convert.load(tmp_path / "m.safetensors")[0]))
+    poems = generate(ours, corpus.word_int_map, PROMPTS, limit=24)
+    assert generate(theirs, corpus.word_int_map, PROMPTS, limit=24) == poems and len(set(poems)) == 3
+
+
+def test_a_model_trained_in_torch_writes_the_same_poems_here(corpus, tmp_path):
+    theirs = trained(SETTINGS, corpus, learner.make_learner).model
+    checkpoint.save(tmp_path / "m.safetensors", theirs, corpus.word_int_map)
+    ours, words, _ = checkpoint.load(tmp_path / "m.safetensors")
+    assert generate(ours, words, PROMPTS, limit=24) == generate(theirs, words, PROMPTS, limit=24)
+
+
+def test_torch_learner_goes_on_to_the_same_bits(corpus):
+    settings = replace(SETTINGS, dropout=0.3, dtype="float32")
+    whole = trained(settings, corpus, learner.make_learner)
+    half = trained(settings, corpus, learner.make_learner, steps=10)
+    other = learner.make_learner(settings, len(corpus.word_int_map))
+    other.restore(half.arrays(), 10)
+    rng = np.random.default_rng(0)
+    batches = [batch for _ in range(4) for batch in corpus.batches(np.arange(40), 8, rng)]
+    for number in range(10, 20):
+        other.step(batches[number], number)
+    for name, array in whole.arrays().items():
+        assert np.array_equal(array, other.arrays()[name]), name
+
+
+def test_torchs_second_bias_stays_zero(corpus):
+    net = trained(SETTINGS, corpus, learner.make_learner).model.net
+    assert not any(p.any() for name, p in net.lstm.named_parameters() if name.startswith("bias_hh"))
+
+
+def test_a_whole_run_with_torch(corpus, corpus_file, tmp_path):
+    settings = replace(SETTINGS, epochs=2, held_out=0.2, backend="torch")
+    run = RunDirectory(tmp_path / "run")
+    run.create(asdict(settings))
+    silent = io.StringIO()
+    one = learner.make_learner(settings, len(corpus.word_int_map))
+    job = training.Training(settings, corpus, one, run, Progress(silent, silent))
+    assert job.run("风") and job.position.best_loss is not None
+    same = learner.make_learner(settings, len(corpus.word_int_map))
+    again = training.Training(settings, corpus, same, run, Progress(silent, silent))
+    assert torch.equal(same.model.vector, one.model.vector) and again.position == job.position
+    assert get_backend("numpy").to_host(same.model.parameters["b1"]).dtype == np.float64

@@ -1,0 +1,113 @@
+"""Both sides trained from the same start on the same batches: two losses at every step, and a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from scratch_lstm import training
+from scratch_lstm.checkpoint import write_file
+from scratch_lstm.corpus import Corpus
+from scratch_lstm.progress import Progress
+from scratch_lstm.settings import Settings
+
+from . import learner
+
+
+class Pair:
+    """This project's learner and torch's, from one start."""
+
+    def __init__(self, settings: Settings, vocabulary_size: int) -> None:
+        self.ours = training.make_learner(settings, vocabulary_size)
+        self.theirs = learner.make_learner(settings, vocabulary_size)
+
+    def steps(self, settings: Settings, corpus: Corpus) -> Iterator[tuple[int, float, float, int]]:
+        """(epoch, our loss, torch's loss, poems) for every step of all epochs, on the same batches."""
+        poems, _ = corpus.split(settings.held_out, settings.seed)
+        step = 0
+        for epoch in range(1, settings.epochs + 1):
+            rng = training.epoch_rng(settings, epoch)
+            for batch in corpus.batches(poems, settings.batch_size, rng):
+                ours, theirs = (float(side.step(batch, step)[0]) for side in (self.ours, self.theirs))
+                step += 1
+                yield epoch, ours, theirs, batch.shape[1]
+
+    def weights_apart(self) -> float:
+        """The largest relative difference of a tensor of weights: max over names of max|a-b| / max|b|."""
+        theirs = self.theirs.model.parameters
+        ours = {name: self.ours.model.backend.to_host(p) for name, p in self.ours.model.parameters.items()}
+        return max(float(np.max(np.abs(ours[name] - b)) / np.max(np.abs(b))) for name, b in theirs.items())
+
+
+def compare(settings: Settings, corpus: Corpus, out: Path, progress: Progress) -> float:
+    """Train both; tell both losses after each epoch; leave compare.jsonl and compare.png in `out`.
+
+    Dropout is turned off, for its masks are each side's own. Returns how far apart the losses of a step
+    were at most, relative.
+    """
+    settings = replace(settings, dropout=0.0)
+    pair = Pair(settings, len(corpus.word_int_map))
+    poems = len(corpus.split(settings.held_out, settings.seed)[0])
+    losses: list[tuple[int, float, float, int]] = []
+    for epoch, ours, theirs, count in pair.steps(settings, corpus):
+        if not losses or losses[-1][0] != epoch:
+            if losses:
+                _tell(losses, progress)
+            progress.begin(epoch, settings.epochs, poems, 0)
+        losses.append((epoch, ours, theirs, count))
+        progress.advance(count, f"{settings.backend} {ours:.4f}  torch {theirs:.4f}")
+    _tell(losses, progress)
+    apart = max(abs(a - b) / b for _, a, b, _ in losses)
+    progress.say(f"losses of {len(losses)} steps within {apart:.1e}, relative; "
+                 f"weights within {pair.weights_apart():.1e}")
+    out.mkdir(parents=True, exist_ok=True)
+    lines = ({"step": step, "epoch": epoch, settings.backend: ours, "torch": theirs}
+             for step, (epoch, ours, theirs, _) in enumerate(losses, 1))
+    write_file(out / "compare.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
+    draw(losses, settings, out / "compare.png")
+    progress.say(f"{out / 'compare.jsonl'}, {out / 'compare.png'}")
+    return apart
+
+
+def _tell(losses: list[tuple[int, float, float, int]], progress: Progress) -> None:
+    progress.end()
+    epoch = losses[-1][0]
+    part = [line for line in losses if line[0] == epoch]
+    poems = sum(line[3] for line in part)
+    ours, theirs = (sum(line[side] * line[3] for line in part) / poems for side in (1, 2))
+    progress.say(f"epoch {epoch:2d}  here {ours:.6f}  torch {theirs:.6f}  "
+                 f"furthest apart in a step {max(abs(a - b) / b for _, a, b, _ in part):.1e}")
+
+
+def draw(losses: list[tuple[int, float, float, int]], settings: Settings, path: Path) -> None:
+    """The two curves above, their relative difference on a logarithmic scale below."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    steps = np.arange(1, len(losses) + 1)
+    _, ours, theirs, _ = map(np.array, zip(*losses))
+    above.plot(steps, theirs, color="C1", linewidth=2.5, alpha=0.6, label="torch.nn.LSTM")
+    above.plot(steps, ours, color="C0", linewidth=0.8, label=f"scratch-lstm, {settings.backend}")
+    above.set_ylabel("cross-entropy\n(nats per character)")
+    above.legend()
+    above.set_title(f"the same start, the same batches, {settings.dtype}")
+    floor = np.finfo(settings.dtype).eps
+    apart = np.maximum(np.abs(ours - theirs) / theirs, floor / 10)
+    below.semilogy(steps, apart, ".", markersize=2, color="C2")
+    below.axhline(floor, color="0.6", linewidth=0.8)
+    below.text(steps[-1], floor, f" rounding of {settings.dtype}", ha="right", va="bottom", fontsize=8,
+               color="0.4")
+    below.set_xlabel("step")
+    below.set_ylabel("relative difference")
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+    partial = path.with_name("drawing.png")
+    FigureCanvasAgg(figure).print_png(partial)
+    data = partial.read_bytes()
+    partial.unlink()
+    write_file(path, data)

@@ -1,0 +1,117 @@
+"""torch's network behind the interface that training.py, generate.py and checkpoint.py know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from scratch_lstm import PoemModel, training
+from scratch_lstm.backend import Backend
+from scratch_lstm.settings import Settings
+
+from .convert import from_torch, to_torch
+from .model import PoemNet, keep_one_bias
+
+
+class TorchBackend(Backend):
+    """Host arrays to tensors and back; on CUDA where torch has it."""
+
+    name = "torch"
+
+    def __init__(self) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def to_device(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def to_host(self, array: Any) -> np.ndarray:
+        return array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
+
+
+class TorchModel:
+    """A PoemNet as a PoemModel: time-major tokens, parameters by this project's names."""
+
+    def __init__(self, model: PoemModel) -> None:
+        self.sizes, self.dropout = model.sizes, model.dropout
+        self.backend = TorchBackend()
+        self.net: PoemNet = to_torch(model).to(self.backend.device)
+        keep_one_bias(self.net.lstm)
+        self.trained = [p for p in self.net.parameters() if p.requires_grad]
+        self.training = True
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        return from_torch(self.net).parameters
+
+    @property
+    def vector(self) -> torch.Tensor:
+        """All that is trained, flat: a copy, in torch's order."""
+        return torch.cat([p.detach().reshape(-1) for p in self.trained])
+
+    def forward(self, tokens: torch.Tensor, state: Any = None) -> tuple[torch.Tensor, Any]:
+        """tokens (T, B) -> logits (T, B, V) and the state (h, c)."""
+        self.net.train(self.training)
+        with torch.no_grad():
+            logits, state = self.net(tokens.T, state)
+        return logits.transpose(0, 1), state
+
+    def loss(self, tokens: torch.Tensor) -> torch.Tensor:
+        """tokens (T+1, B) -> the mean cross-entropy."""
+        self.net.train(self.training)
+        return self.net.loss(tokens.T)
+
+
+def make_learner(settings: Settings, vocabulary_size: int) -> TorchLearner:
+    """A new network of these settings, from the very start that the other backends have."""
+    here = training.make_learner(replace(settings, backend="numpy", threads=1), vocabulary_size)
+    return TorchLearner(here.model, settings)
+
+
+class TorchLearner:
+    """As scratch_lstm.training.Learner: autograd, torch's clipping, torch's Adam."""
+
+    def __init__(self, model: PoemModel, settings: Settings, fused: bool = False) -> None:
+        torch.set_num_threads(settings.threads)
+        self.model, self.settings = TorchModel(model), settings
+        self.optimizer = torch.optim.Adam(self.model.trained, lr=settings.learning_rate, fused=fused or None)
+
+    def step(self, tokens: np.ndarray, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """One update from tokens (T+1, B). Returns loss and gradient norm, still on the device."""
+        if self.model.dropout:
+            torch.manual_seed(self.settings.seed * 1_000_003 + number)
+        self.model.training = True
+        self.optimizer.zero_grad()
+        loss = self.model.loss(self.model.backend.to_device(tokens))
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.trained, self.settings.clip)
+        self.optimizer.step()
+        return loss.detach(), norm
+
+    def loss(self, tokens: np.ndarray) -> float:
+        """The loss on tokens (T+1, B), without dropout and without learning."""
+        self.model.training = False
+        with torch.no_grad():
+            return float(self.model.loss(self.model.backend.to_device(tokens)))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that a later step depends on, besides the position."""
+        vectors = {"vector": self.model.vector}
+        for name, key in (("m", "exp_avg"), ("v", "exp_avg_sq")):
+            vectors[name] = torch.cat([self.optimizer.state[p].get(key, torch.zeros_like(p)).reshape(-1)
+                                       for p in self.model.trained])
+        return {name: self.model.backend.to_host(vector) for name, vector in vectors.items()}
+
+    def restore(self, arrays: dict[str, np.ndarray], step: int) -> None:
+        """Go back to what `arrays` returned after that step."""
+        sizes = [p.numel() for p in self.model.trained]
+        vector, m, v = (self.model.backend.to_device(arrays[name]).split(sizes)
+                        for name in ("vector", "m", "v"))
+        for n, p in enumerate(self.model.trained):
+            p.data.copy_(vector[n].reshape(p.shape))
+            if step:
+                self.optimizer.state[p] = {"step": torch.tensor(float(step)),
+                                           "exp_avg": m[n].reshape(p.shape).clone(),
+                                           "exp_avg_sq": v[n].reshape(p.shape).clone()}
