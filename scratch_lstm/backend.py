@@ -21,7 +21,6 @@ from .kernels import numpy_adam, numpy_cell
 Array = Any  # numpy.ndarray, or the array of another module with its interface
 
 
-
 class Backend:
     """NumPy on the host. Other backends have the same members.
 
@@ -82,7 +81,9 @@ class NumbaBackend(Backend):
     shards = True
 
     def __init__(self) -> None:
-        import scipy  # noqa: F401  Numba finds the matrix products there
+        # Numba finds the matrix products there; loaded now, so that limits on threads reach them
+        from scipy.linalg import cython_blas  # noqa: F401
+
         from .kernels import numba_adam, numba_loop, numba_loss
         self.loop, self.loss, self.adam = numba_loop, numba_loss, numba_adam
         self.scatter = numba_adam.scatter_add

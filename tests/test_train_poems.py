@@ -191,3 +191,25 @@ def test_killed_at_random_moments_and_resumed_ends_with_the_same_weights(corpus_
     assert kills >= 2
     for file in ("model.safetensors", "best.safetensors"):
         assert (out / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments_and_resumed(corpus_file, tmp_path):
+    began = time.monotonic()
+    process = begin(corpus_file, tmp_path / "whole")
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    whole_time, moments, killed = time.monotonic() - began, random.Random(6), 0
+    for number in range(20):
+        out = tmp_path / f"run{number}"
+        process = begin(corpus_file, out)
+        wait_for(lambda: (out / "config.json").exists(), process)
+        time.sleep(moments.uniform(0, 0.8 * whole_time))
+        process.kill()
+        process.communicate()
+        killed += process.returncode == -signal.SIGKILL
+        subprocess.run([sys.executable, SCRIPT, "--resume", str(out)], check=True, capture_output=True)
+        for file in ("model.safetensors", "best.safetensors"):
+            assert (out / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), (number, file)
+    print(f"{killed} of 20 were killed before their end; 20 of 20 ended with the same weights")
+    assert killed >= 10
