@@ -59,11 +59,12 @@ class Backend:
         np.add.at(sums.reshape(-1), places.reshape(-1), values.reshape(-1))
         target += sums
 
-    def uniform(self, rng: np.random.Generator, bound: float, shape: tuple[int, ...],
-                dtype: Any) -> Array:
-        """Uniform draws from [-bound, bound): always drawn on the host in float64, so that every backend
-        and every dtype starts from the same numbers."""
-        return self.to_device(rng.uniform(-bound, bound, shape).astype(dtype))
+    def uniform(self, rng: np.random.Generator, bound: float, shape: tuple[int, ...], dtype: Any,
+                draws: int = 1) -> Array:
+        """Uniform in [-bound, bound), or the sum of so many draws. Always drawn on the host in float64, so
+        that every backend and every dtype starts from the same numbers."""
+        total = rng.uniform(-bound, bound, (draws, *shape)).sum(axis=0)
+        return self.to_device(total.astype(dtype))
 
     def dropout_mask(self, rng: np.random.Generator, rate: float, shape: tuple[int, ...],
                      dtype: Any) -> Array:

@@ -42,8 +42,9 @@ class LSTM:
     """Stacked LSTM layers with hand-written gradients.
 
     parameters: W{l} (4H, D or H), U{l} (4H, H), b{l} (4H,) for each layer l, gates in the order i, f, g, o.
-    They start uniform in (-1/sqrt(H), 1/sqrt(H)), torch's default. gradients has the same keys; backward
-    adds to it. dropout acts between layers, while `training` is true.
+    They start as torch's do: uniform in (-1/sqrt(H), 1/sqrt(H)), and b, in whose place torch adds two biases,
+    as the sum of two such draws. gradients has the same keys; backward adds to it. dropout acts between
+    layers, while `training` is true.
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0,
@@ -55,8 +56,9 @@ class LSTM:
         self.dtype = np.dtype(dtype)
         self.rng = np.random.default_rng(seed)
         bound = 1 / math.sqrt(hidden_size)
-        self.parameters = {name: self.backend.uniform(self.rng, bound, shape, self.dtype)
-                           for name, shape in self.shapes(input_size, hidden_size, num_layers).items()}
+        self.parameters = {
+            name: self.backend.uniform(self.rng, bound, shape, self.dtype, draws=2 if name[0] == "b" else 1)
+            for name, shape in self.shapes(input_size, hidden_size, num_layers).items()}
         self.gradients = {name: self.backend.xp.zeros_like(p) for name, p in self.parameters.items()}
         self.saved: list[Saved] = []
         self.workspace = Workspace(self.backend.xp)
