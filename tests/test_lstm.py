@@ -158,9 +158,9 @@ def test_gradients_through_dropout():
 
 
 def test_initialisation_is_torchs_and_the_same_for_every_dtype():
-    double, single = LSTM(30, 40, 2, dtype="float64", seed=3), LSTM(30, 40, 2, seed=3)
+    double, single = LSTM(60, 200, 2, dtype="float64", seed=3), LSTM(60, 200, 2, seed=3)
     for name, p in double.parameters.items():
-        bound = (2 if name.startswith("b") else 1) / np.sqrt(40)       # torch adds two biases
+        bound = (2 if name.startswith("b") else 1) / np.sqrt(200)      # torch adds two biases
         spread = bound / np.sqrt(6 if name.startswith("b") else 3)      # of the sum of two, or of one
         assert abs(p).max() <= bound and abs(p).max() >= 0.85 * bound and abs(p.mean()) <= 0.1 * bound, name
         assert abs(p.std() / spread - 1) <= 0.1, name
