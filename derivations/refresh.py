@@ -1,0 +1,172 @@
+"""Bring the pages' quotations of the source up to date: code blocks and line numbers.
+
+    python derivations/refresh.py            write what has moved
+    python derivations/refresh.py --check    only say what has moved; exit status 1 if anything has
+
+Two things on a page are made from the source and never typed:
+
+    <!-- source: scratch_lstm/rnn.py delta -->              the code block below it is that function;
+    <!-- source: scratch_lstm/rnn.py delta | A | B -->      its lines from the first one with the text A
+                                                            to the next one with the text B
+    [rnn.py:82](../scratch_lstm/rnn.py#L82 "delta: A")      the first line of that function with the text A;
+    [rnn.py:74](../scratch_lstm/rnn.py#L74 "delta")         the line where it begins
+
+A name may be a function, a class, `Class.method` or a constant. A name or a text that the source no longer
+has is an error: then the page itself has to change, and no line number will mend it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import textwrap
+from functools import lru_cache
+from pathlib import Path
+
+PAGES = Path(__file__).resolve().parent
+ROOT = PAGES.parent
+COMMAND = "python derivations/refresh.py"
+
+BLOCK = re.compile(r"<!-- source: (?P<path>\S+) (?P<name>[\w.]+)"
+                   r"(?: \| (?P<first>.+?) \| (?P<last>.+?))? -->\n"
+                   r"(?:```python\n.*?\n```\n(?:\[[^\n]*\n)?)?", re.DOTALL)
+LINK = re.compile(r"\[(?P<text>[^\]\n]*)\]\(\.\./(?P<path>[\w./]+\.py)#L(?P<line>\d+)"
+                  r" \"(?P<name>[\w.]+)(?:: (?P<tag>[^\"\n]+))?\"\)")
+
+
+class Lost(Exception):
+    """The source no longer has what a page quotes."""
+
+
+@lru_cache(maxsize=None)
+def _lines(path: Path) -> tuple[str, ...]:
+    return tuple(path.read_text(encoding="utf-8").splitlines())
+
+
+@lru_cache(maxsize=None)
+def _spans(path: Path) -> dict[str, tuple[int, int]]:
+    """name -> its first and last line, counted from 1, decorators included."""
+    spans: dict[str, tuple[int, int]] = {}
+
+    def visit(body: list[ast.stmt], prefix: str) -> None:
+        for node in body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+                spans[prefix + node.name] = first, node.end_lineno or node.lineno
+                if isinstance(node, ast.ClassDef):
+                    visit(node.body, prefix + node.name + ".")
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+                for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                    if isinstance(target, ast.Name):
+                        spans[prefix + target.id] = node.lineno, node.end_lineno or node.lineno
+
+    visit(ast.parse("\n".join(_lines(path))).body, "")
+    return spans
+
+
+def span(path: str, name: str) -> tuple[int, int]:
+    """The first and last line of a name in a file of the repository. Raises Lost."""
+    if not (ROOT / path).is_file():
+        raise Lost(f"there is no file {path}")
+    if name not in _spans(ROOT / path):
+        raise Lost(f"{path} has no {name}")
+    return _spans(ROOT / path)[name]
+
+
+def line_with(path: str, name: str, text: str, begin: int = 0) -> int:
+    """The first line of that name, from line `begin` on, that contains the text. Raises Lost."""
+    first, last = span(path, name)
+    for number in range(max(first, begin), last + 1):
+        if text in _lines(ROOT / path)[number - 1]:
+            return number
+    raise Lost(f"{path}: {name} has no line with {text}")
+
+
+def quoted(path: str, name: str, first_text: str | None, last_text: str | None) -> str:
+    """The code block, and under it the link to the lines it is made of."""
+    first, last = span(path, name)
+    if first_text and last_text:
+        first = line_with(path, name, first_text)
+        last = line_with(path, name, last_text, first)
+    code = textwrap.dedent("\n".join(_lines(ROOT / path)[first - 1:last]))
+    return f"```python\n{code}\n```\n[{path}, lines {first} to {last}](../{path}#L{first}-L{last})\n"
+
+
+def refreshed(text: str, where: str = "page") -> str:
+    """The page with its code blocks and line numbers as the source has them now. Raises Lost."""
+    def place(match: re.Match[str]) -> str:
+        return f"{where}:{text.count(chr(10), 0, match.start()) + 1}"
+
+    def block(match: re.Match[str]) -> str:
+        marker = match.group().split("\n")[0]
+        try:
+            return marker + "\n" + quoted(*match.group("path", "name", "first", "last"))
+        except Lost as lost:
+            raise Lost(f"{place(match)}: {lost}") from None
+
+    def link(match: re.Match[str]) -> str:
+        path, name, tag = match.group("path", "name", "tag")
+        try:
+            line = line_with(path, name, tag) if tag else span(path, name)[0]
+        except Lost as lost:
+            raise Lost(f"{place(match)}: {lost}") from None
+        label = re.sub(r":\d+$", f":{line}", match["text"])
+        title = f"{name}: {tag}" if tag else name
+        return f'[{label}](../{path}#L{line} "{title}")'
+
+    return BLOCK.sub(block, LINK.sub(link, text))
+
+
+def stale(page: Path) -> list[str]:
+    """One line for each quotation on the page that the source has left behind."""
+    where, text = page.relative_to(ROOT).as_posix(), page.read_text(encoding="utf-8")
+    try:
+        new = refreshed(text, where)
+    except Lost as lost:
+        return [str(lost)]
+    if new == text:
+        return []
+    found = []
+    for pattern in (LINK, BLOCK):
+        for old, now in zip(pattern.finditer(text), pattern.finditer(new)):
+            if old.group() != now.group():
+                place = f"{where}:{text.count(chr(10), 0, old.start()) + 1}"
+                if pattern is BLOCK:
+                    moved = old.group().split("```")[:-1] == now.group().split("```")[:-1]
+                    found.append(f"{place}: the code block of {old['path']} {old['name']} "
+                                 + ("stands on other lines now" if moved else "is not the source's"))
+                else:
+                    found.append(f"{place}: {old['path']} {old['name']} {old['tag'] or 'begins'}: "
+                                 f"line {old['line']} is now {now['line']}")
+    return found or [f"{where}: a quotation is not in the form that {COMMAND} writes"]
+
+
+def pages() -> list[Path]:
+    """The twelve pages and the table of contents, in reading order."""
+    return [PAGES / "README.md", *sorted(PAGES.glob("[0-9]*.md"))]
+
+
+def main(arguments: list[str]) -> int:
+    if arguments not in ([], ["--check"]):
+        print(__doc__)
+        return 2
+    status = 0
+    for page in pages():
+        for line in stale(page):
+            print(line)
+            status = 1
+        if not arguments:
+            try:
+                text = page.read_text(encoding="utf-8")
+                new = refreshed(text, page.relative_to(ROOT).as_posix())
+            except Lost:
+                status = 2
+            else:
+                if new != text:
+                    page.write_text(new, encoding="utf-8")
+    return status if arguments or status == 2 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,318 @@
+"""The pages of derivations/: their examples run, their quotations are the source's, their names exist."""
+
+import ast
+import doctest
+import importlib.util
+import re
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def load(name):
+    """A script of derivations/, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"derivations_{name}", ROOT / "derivations" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+refresh = load("refresh")
+
+PAGES = sorted((ROOT / "derivations").glob("[0-9]*.md"))
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+WITH_README = pytest.mark.parametrize("page", [ROOT / "derivations" / "README.md", *PAGES],
+                                      ids=lambda page: page.stem)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def text_of(page):
+    return page.read_text(encoding="utf-8")
+
+
+def prose(text):
+    """Without the fenced blocks, their lines left empty."""
+    return FENCE.sub(lambda block: "\n" * block.group().count("\n"), text)
+
+
+def where(page, text, position):
+    return f"derivations/{page.name}:{text.count(chr(10), 0, position) + 1}"
+
+
+# The examples
+
+def examples_of(page):
+    """Only what stands in ```pycon blocks, on its own line: a closing fence is no expected output."""
+    text = text_of(page)
+    kept = "\n" * text.count("\n")
+    lines = kept.split("\n")
+    for block in FENCE.finditer(text):
+        if block[1] == "pycon":
+            first = text.count("\n", 0, block.start(2))
+            for offset, line in enumerate(block[2].splitlines()):
+                lines[first + offset] = line
+    return doctest.DocTestParser().get_doctest("\n".join(lines), {"__name__": "__main__"}, page.name,
+                                               f"derivations/{page.name}", 0)
+
+
+class Readable(doctest.DocTestRunner):
+    """Remembers the first failure as page:line, the example, what the page says and what came out."""
+
+    failure = None
+
+    def note(self, test, example, title, came):
+        if self.failure is None:
+            number = test.examples.index(example) + 1
+            source = "".join(f"    >>> {line}\n" if n == 0 else f"    ... {line}\n"
+                             for n, line in enumerate(example.source.splitlines()))
+            self.failure = (f"derivations/{test.name}:{example.lineno + 1}: example {number} of "
+                            f"{len(test.examples)} {title}\n{source}"
+                            f"the page says:\n{indented(example.want)}came out:\n{indented(came)}")
+
+    def report_failure(self, out, test, example, got):
+        self.note(test, example, "gives something else", got + sides(example, test.globs))
+
+    def report_unexpected_exception(self, out, test, example, exc_info):
+        came = "".join(traceback.format_exception_only(*exc_info[:2]))
+        self.note(test, example, "raises", came + sides(example, test.globs))
+
+
+def sides(example, names):
+    """What was compared: the value on the left of each comparison with a number, if it can still be had."""
+    text = ""
+    for node in ast.walk(ast.parse(example.source)):
+        if isinstance(node, ast.Compare) and isinstance(node.comparators[0], ast.Constant):
+            try:
+                value = eval(compile(ast.Expression(node.left), "page", "eval"), dict(names))
+                text += f"{ast.unparse(node.left)} = {value}\n"
+            except Exception:  # it is only there to help
+                pass
+    return text
+
+
+def indented(text):
+    return "".join(f"    {line}\n" for line in text.splitlines()) or "    (nothing)\n"
+
+
+def run(page):
+    test = examples_of(page)
+    runner = Readable(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    runner.run(test, out=lambda text: None)
+    return len(test.examples), runner.failure
+
+
+@EVERY_PAGE
+def test_every_example_gives_what_the_page_says(page):
+    count, failure = run(page)
+    if failure:
+        pytest.fail(failure, pytrace=False)
+    assert count >= 3
+    print(f"{page.name}: {count} examples")
+
+
+@EVERY_PAGE
+def test_the_last_words_are_a_check_and_who_carries_it(page):
+    """Every page ends with examples, a wrong formula among them with its error, then with names."""
+    headings = re.findall(r"^## (.*)$", prose(text_of(page)), re.MULTILINE)
+    assert headings[-2:] == ["Check", "Where it stands"]
+    check, foot = text_of(page).split("\n## Check\n")[1].split("\n## Where it stands\n")
+    printed = "".join(example.want for example in doctest.DocTestParser().get_examples(check))
+    assert re.search(r"error +\d+\.\d\d", printed), "no wrong formula is shown with its error"
+    assert CODE_NAME.search(foot) and TEST_NAME.search(foot)
+
+
+# What is made from the source
+
+@WITH_README
+def test_quotations_are_the_source_s(page):
+    lines = refresh.stale(page)
+    if lines:
+        pytest.fail("\n".join([*lines, f"The source has moved. Run: {refresh.COMMAND}"]), pytrace=False)
+
+
+@EVERY_PAGE
+def test_no_code_is_typed_off(page):
+    """A ```python block without examples is made by refresh.py; whatever else is code runs as an example."""
+    text = text_of(page)
+    for block in FENCE.finditer(text):
+        place = where(page, text, block.start())
+        assert block[1] in ("python", "pycon", "math"), f"{place}: a block of '{block[1]}' is not run"
+        if block[1] == "python":
+            assert re.search(r"<!-- source: .* -->\n$", text[:block.start()]), f"{place}: not from the source"
+        assert (">>>" in block[2]) == (block[1] == "pycon"), f"{place}: examples stand in pycon blocks"
+
+
+def test_a_page_that_lags_behind_the_source_is_told(tmp_path, monkeypatch):
+    """An old line number, an old code block, a name that is gone: page and line, and what to do."""
+    page, source = tmp_path / "derivations" / "1.md", tmp_path / "code.py"
+    page.parent.mkdir()
+    monkeypatch.setattr(refresh, "ROOT", tmp_path)
+    monkeypatch.setattr(refresh, "PAGES", page.parent)
+    source.write_text("def square(x):\n    y = x * x  # (6.99)\n    return y\n")
+    marker = "<!-- source: code.py square | (6.99) | return -->\n"
+    page.write_text(f'See [code.py:7](../code.py#L7 "square: (6.99)").\n\n{marker}')
+    (page.parent / "README.md").write_text("# Pages\n")
+    told = refresh.stale(page)
+    assert "derivations/1.md:1: code.py square (6.99): line 7 is now 2" in told
+    assert "derivations/1.md:3: the code block of code.py square is not the source's" in told
+    assert refresh.main(["--check"]) == 1 and "#L7" in page.read_text()
+    assert refresh.main([]) == 0 and refresh.stale(page) == [] and refresh.main(["--check"]) == 0
+    assert page.read_text() == ('See [code.py:2](../code.py#L2 "square: (6.99)").\n\n' + marker +
+                                "```python\ny = x * x  # (6.99)\nreturn y\n```\n"
+                                "[code.py, lines 2 to 3](../code.py#L2-L3)\n")
+    refresh._lines.cache_clear()
+    refresh._spans.cache_clear()
+    source.write_text("def square(x):\n    return x * x\n")
+    assert refresh.stale(page) == ["derivations/1.md:1: code.py: square has no line with (6.99)"]
+    assert refresh.main([]) == 2
+
+
+# Equations, names, links
+
+NUMBER = re.compile(r"\(6\.(\d+)\)(?:(?:-| to )\(6\.(\d+)\))?")
+CODE_NAME = re.compile(r"`((?:scratch_lstm|torch_ref)(?:\.\w+)+)`")
+TEST_NAME = re.compile(r"`(tests/\w+\.py)::(\w+)`")
+
+
+def derived():
+    """number -> the page that has it in bold beside its derivation."""
+    return {int(number): page.name for page in PAGES
+            for number in re.findall(r"\*\*\(6\.(\d+)\)\*\*", text_of(page))}
+
+
+@pytest.mark.parametrize("path", sorted(p for folder in ("scratch_lstm", "torch_ref")
+                                        for p in (ROOT / folder).rglob("*.py") if NUMBER.search(text_of(p))),
+                         ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_equation_that_the_source_cites_is_derived(path):
+    known, text = derived(), text_of(path)
+    for match in NUMBER.finditer(text):
+        for number in range(int(match[1]), int(match[2] or match[1]) + 1):
+            assert number in known, (f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, match.start()) + 1} "
+                                     f"cites (6.{number}), which no page derives")
+
+
+def test_every_equation_has_one_page():
+    numbers = [number for page in PAGES for number in re.findall(r"\*\*\(6\.(\d+)\)\*\*", text_of(page))]
+    assert sorted(map(int, numbers)) == [*range(28, 49), *range(51, 60)]
+
+
+@EVERY_PAGE
+def test_a_link_to_the_code_stands_beside_each_number(page):
+    for paragraph in prose(text_of(page)).split("\n\n"):
+        for number in re.findall(r"\*\*(\(6\.\d+\))\*\*", paragraph):
+            assert "](../" in paragraph, f"{page.name}: {number} has no link to its code"
+
+
+@EVERY_PAGE
+def test_the_edition_stands_with_the_numbers(page):
+    assert "draft of 2019-04-10" in text_of(page) or not NUMBER.search(text_of(page))
+
+
+@EVERY_PAGE
+def test_the_functions_and_tests_that_a_page_names_exist(page):
+    text = text_of(page)
+    for match in CODE_NAME.finditer(text):
+        parts = match[1].split(".")
+        files = [n for n in range(1, len(parts)) if (ROOT / "/".join(parts[:n])).with_suffix(".py").is_file()]
+        assert files, f"{where(page, text, match.start())}: there is no module for {match[1]}"
+        refresh.span("/".join(parts[:files[-1]]) + ".py", ".".join(parts[files[-1]:]))  # raises Lost
+    for match in TEST_NAME.finditer(text):
+        refresh.span(match[1], match[2])
+
+
+def anchors(page):
+    """The names that GitHub gives to the headings of a page."""
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ (.*)$", prose(text_of(page)), re.MULTILINE)]
+
+
+@WITH_README
+def test_no_link_is_dead(page):
+    text = prose(text_of(page))
+    for match in re.finditer(r"\]\(([^)\s]+)(?: \"[^\"]*\")?\)", text):
+        target, _, fragment = match[1].partition("#")
+        place = where(page, text, match.start())
+        assert not target.startswith("http"), f"{place}: a link out of the project, which no test can follow"
+        file = (page.parent / target).resolve() if target else page
+        assert file.is_file(), f"{place}: there is no {target}"
+        if re.fullmatch(r"L\d+(-L\d+)?", fragment):
+            last = int(fragment.split("L")[-1])
+            assert last <= len(text_of(file).splitlines()), f"{place}: {target} has no line {last}"
+        elif fragment:
+            assert fragment in anchors(file), f"{place}: {target} has no heading {fragment}"
+
+
+def test_pages_lead_to_each_other():
+    for before, after in zip(PAGES, PAGES[1:]):
+        assert f"]({after.name})" in text_of(before).split("\n## Where it stands\n")[1]
+        assert f"]({before.name})" in text_of(after).split("\n## Where it stands\n")[1]
+    readme = text_of(ROOT / "derivations" / "README.md")
+    assert re.findall(r"\]\((\d\d_\w+\.md)\)", readme) == [page.name for page in PAGES]
+
+
+# The mathematics
+
+def formulas(text):
+    """Every formula with its position, displayed and within a line."""
+    yield from ((block.start(), block[2]) for block in FENCE.finditer(text) if block[1] == "math")
+    yield from ((match.start(), match[1]) for match in re.finditer(r"\$`([^`]*)`\$", prose(text)))
+
+
+@WITH_README
+def test_formulas_are_written_so_that_github_shows_them(page):
+    """$`...`$ and ```math leave Markdown nothing to eat; macros that GitHub refuses; braces that match."""
+    text = text_of(page)
+    bare = re.sub(r"`[^`]*`", "``", prose(text))
+    assert bare.count("$") == 2 * bare.count("$``$"), f"{page.name}: a formula without $`...`$"
+    for position, formula in formulas(text):
+        place = where(page, text, position)
+        refused = re.search(r"\\(operatorname|tag|newcommand|def|label|ref)\b", formula)
+        assert not refused, f"{place}: {formula}"
+        assert formula.count("{") == formula.count("}"), f"{place}: braces do not match in {formula}"
+        left, right = (len(re.findall(rf"\\{side}(?!arrow)\b", formula)) for side in ("left", "right"))
+        assert left == right, f"{place}: \\left without \\right"
+
+
+@EVERY_PAGE
+def test_every_sum_and_product_has_its_bounds(page):
+    text = text_of(page)
+    for position, formula in formulas(text):
+        for sign in re.finditer(r"\\(sum|prod)(?!_\{[^{}]+\}\^(\{[^{}]+\}|\w))", formula):
+            pytest.fail(f"{where(page, text, position)}: a {sign[1]} without bounds in {formula}",
+                        pytrace=False)
+
+
+# The figures
+
+@pytest.fixture(scope="module")
+def figures():
+    return load("figures")
+
+
+def test_figures_are_small_shown_and_drawn_by_the_script(figures, tmp_path):
+    """Each is shown on a page, has a caption under it, and comes out of figures.py again."""
+    folder = ROOT / "derivations" / "figures"
+    committed = {path.name for path in folder.iterdir()}
+    shown = {name for page in PAGES
+             for name in re.findall(r"!\[[^\]]+\]\(figures/(\S+)\)\n\n\*", text_of(page))}
+    assert shown == committed
+    assert {draw(tmp_path).name for draw in figures.FIGURES} == committed
+    for name in committed:
+        assert (folder / name).stat().st_size < 150_000 and (tmp_path / name).stat().st_size < 150_000
+
+
+def test_what_the_captions_say_is_what_was_measured(figures):
+    lost = {name: [float(np.nanmean([value[t, t] - value[t, t - gap] for t in range(gap, 40)]))
+                   for gap in (10, 39)] for name, value in figures.deltas().items()}
+    assert 3 < lost["simple network"][0] < 4 and 12 < lost["simple network"][1] < 14     # page 5
+    assert lost["LSTM, forget bias 3"][0] < 0.5 and lost["LSTM, forget bias 3"][1] < 0.8
+    best = {name: (float(steps[np.argmin(error)]), float(np.min(error)))
+            for name, (steps, error) in figures.errors().items()}
+    for name, step, error in (("central, float64", 6e-6, 4e-11), ("central, float32", 5e-3, 2e-5),
+                              ("Richardson, float64", 6e-3, 4e-14)):                     # page 10
+        assert 1 / 10 < best[name][0] / step < 10 and 1 / 30 < best[name][1] / error < 30, name
+    assert best["complex step"][1] < 1e-15
