@@ -8,6 +8,7 @@ mathematics asks a `Backend` and never a device.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -95,6 +96,50 @@ class NumbaBackend(Backend):
         target += sums
 
 
+class CupyBackend(Backend):
+    """CuPy arrays on an NVIDIA GPU. Raises InputError, which says what is missing and how to install it."""
+
+    name = "cupy"
+
+    def __init__(self) -> None:
+        install = ("pip install 'scratch-lstm[cuda13x]' for a driver of CUDA 13, "
+                   "'scratch-lstm[cuda12x]' for one of CUDA 12")
+        try:
+            import cupy
+        except ImportError as error:
+            raise InputError(f"backend 'cupy': CuPy cannot be imported ({_one_line(error)}); "
+                             f"{install}") from None
+        probes: dict[str, Callable[[], float]] = {
+            "no driver, or one too old for this CuPy": cupy.cuda.runtime.driverGetVersion,
+            "no device": cupy.cuda.runtime.getDeviceCount,
+            "a device that takes no array": lambda: cupy.zeros(3).size,
+            "kernels do not compile (NVRTC, or another version of CUDA)":
+                lambda: float(cupy.ElementwiseKernel("T x", "T y", "y = 2 * x", "probe")(cupy.ones(1)).sum()),
+            "no matrix product (cuBLAS)": lambda: float((cupy.ones((2, 3)) @ cupy.ones((3, 2))).sum())}
+        for what, probe in probes.items():
+            try:
+                if not probe():
+                    raise RuntimeError("it counts 0")
+            except Exception as error:   # CuPy has a class of its own for each library
+                raise InputError(f"backend 'cupy': {what}: {_one_line(error)}; {install}") from None
+        from .kernels import cupy_cell
+        self.xp, self.cell, self.loop = cupy, cupy_cell, cupy_cell.Loop
+        self.loss, self.adam = cupy_cell.Loss, cupy_cell
+
+    def to_device(self, array: Array) -> Array:
+        return self.xp.asarray(array)
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return self.xp.asnumpy(array)
+
+    def scatter_add(self, target: Array, rows: Array, values: Array) -> None:
+        self.xp.add.at(target, rows, values)   # atomically, in any order
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class Workspace:
     """Named scratch arrays, allocated once and grown when a larger one is asked for."""
 
@@ -111,9 +156,10 @@ class Workspace:
 
 
 def get_backend(name: str | Backend = "numpy") -> Backend:
-    """The backend of that name: `numpy`, `numba`, or `auto` for the fastest that is there.
+    """The backend of that name: numpy, numba, cupy, or `auto`: CuPy where a device answers, else Numba where
+    it is installed, else NumPy. Whoever asks for auto should tell the `name` of what came.
 
-    Nothing falls back silently: a backend that cannot be had raises InputError.
+    Nothing else falls back: a backend that cannot be had raises InputError.
     """
     if isinstance(name, Backend):
         return name
@@ -125,8 +171,13 @@ def get_backend(name: str | Backend = "numpy") -> Backend:
         except ImportError:
             raise InputError("backend 'numba' needs Numba and SciPy: "
                              "pip install 'scratch-lstm[fast]'") from None
-    if name == "auto":
-        return NumbaBackend() if find_spec("numba") and find_spec("scipy") else Backend()
     if name == "cupy":
-        raise InputError("backend 'cupy' is not built yet; take --backend numpy")
+        return CupyBackend()
+    if name == "auto":
+        if find_spec("cupy"):
+            try:
+                return CupyBackend()
+            except InputError:
+                pass
+        return NumbaBackend() if find_spec("numba") and find_spec("scipy") else Backend()
     raise InputError(f"backend '{name}' is not one of this project's own: auto, numpy, numba, cupy")

@@ -15,9 +15,10 @@ import hashlib
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -140,24 +141,25 @@ class Corpus:
         _, counts = np.unique(self.lengths[indices], return_counts=True)
         return int(np.sum(-(-counts // batch_size)))
 
-    def batches(self, indices: np.ndarray, batch_size: int,
-                rng: np.random.Generator | None) -> Iterator[np.ndarray]:
+    def batches(self, indices: np.ndarray, batch_size: int, rng: np.random.Generator | None,
+                to_device: Callable[[np.ndarray], Any] = lambda array: array) -> Iterator[Any]:
         """The poems in batches (T+1, B) int64 of equal lengths, START first, END last; each poem once.
 
         Nothing is padded and nothing dropped: the last batch of a length may be smaller. With rng the poems
         are shuffled, then the batches across lengths (all drawn at the call); without it the order is fixed.
+        to_device takes the whole corpus and the order to where the batches are wanted, once, at the call.
         """
         order = np.asarray(indices) if rng is None else rng.permutation(indices)
         order = order[np.argsort(self.lengths[order], kind="stable")]
         ends_of_length = np.flatnonzero(np.diff(self.lengths[order])) + 1
-        chunks = [same[i:i + batch_size] for same in np.split(order, ends_of_length)
+        chunks = [same[i:i + batch_size] for same in np.split(np.arange(len(order)), ends_of_length)
                   for i in range(0, len(same), batch_size)]
         turns = range(len(chunks)) if rng is None else rng.permutation(len(chunks))
-        return (self._batch(chunks[turn]) for turn in turns)
-
-    def _batch(self, chunk: np.ndarray) -> np.ndarray:
-        steps = np.arange(self.lengths[chunk[0]])
-        return self.tokens[steps[:, None] + self.starts[chunk]]   # (T+1, B)
+        spans = [(chunk[0], chunk[-1] + 1, self.lengths[order[chunk[0]]]) for chunk in chunks]
+        tokens, starts = to_device(self.tokens), to_device(self.starts[order])
+        steps = to_device(np.arange(self.lengths.max()))
+        return (tokens[steps[:length, None] + starts[None, begin:end]]            # (T+1, B)
+                for begin, end, length in (spans[turn] for turn in turns))
 
 
 def process_poems(path: str | Path) -> tuple[np.ndarray | list[np.ndarray], dict[str, int], dict[int, str]]:

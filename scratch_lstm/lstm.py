@@ -31,8 +31,7 @@ class Saved(NamedTuple):
     """What one layer keeps from its forward pass for its backward pass."""
 
     x: Array        # (T, B, D)
-    h: Array        # (T+1, H, B), h[0] the initial state
-    c: Array        # (T+1, H, B), c[0] the initial state
+    state: Array    # (2, T+1, H, B): h and c, h[0] and c[0] the initial state
     tanh_c: Array   # (T, H, B)
     gates: Array    # (T, 4H, B)
     mask: Array     # (T, B, H) dropout on the layer's output, or None
@@ -86,16 +85,15 @@ class LSTM:
         if x.ndim != 3 or x.shape[2] != self.input_size or 0 in x.shape:
             raise ValueError(f"x has shape {x.shape}; it must be (T, B, {self.input_size})")
         T, B, _ = x.shape
-        h_0, c_0 = self._state(state, B, "state", xp.result_type(x, self.dtype))
-        dtype = xp.result_type(x, self.dtype, h_0, c_0)
-        h_n = xp.empty((self.num_layers, B, self.hidden_size), dtype)
-        c_n = xp.empty_like(h_n)
+        self._check(state, B, "state")
+        dtype = xp.result_type(x, self.dtype, *(state or ()))
+        last = xp.empty((2, self.num_layers, B, self.hidden_size), dtype)
         self.saved = []
         for l in range(self.num_layers):
-            x, saved = self._forward_layer(l, x, h_0[l], c_0[l], dtype)
+            x, saved = self._forward_layer(l, x, state, dtype)
             self.saved.append(saved)
-            h_n[l], c_n[l] = saved.h[T].T, saved.c[T].T
-        return x, (h_n, c_n)
+            last[:, l] = saved.state[:, T].transpose(0, 2, 1)
+        return x, (last[0], last[1])
 
     def backward(self, dh: Array, d_state: State | None = None) -> tuple[Array, State]:
         """dh (T, B, H) = dL/dh, d_state = (dh_n, dc_n) each (L, B, H), zeros by default.
@@ -110,24 +108,27 @@ class LSTM:
         T, B, _ = self.saved[0].x.shape
         if dh.shape != (T, B, self.hidden_size):
             raise ValueError(f"dh has shape {dh.shape}; it must be {(T, B, self.hidden_size)}")
-        dtype = xp.result_type(dh, self.saved[0].gates)
-        dh_n, dc_n = self._state(d_state, B, "d_state", dtype)
-        dh_0 = xp.empty((self.num_layers, B, self.hidden_size), dtype)
-        dc_0 = xp.empty_like(dh_0)
+        self._check(d_state, B, "d_state")
+        dtype = xp.result_type(dh, self.saved[0].gates, *(d_state or ()))
+        first = xp.empty((2, self.num_layers, B, self.hidden_size), dtype)
         for l in reversed(range(self.num_layers)):
-            dh, dh_0[l], dc_0[l] = self._backward_layer(l, dh, dh_n[l], dc_n[l], dtype)
-        return dh, (dh_0, dc_0)
+            dh, d_first = self._backward_layer(l, dh, d_state, dtype)
+            first[:, l] = d_first.transpose(0, 2, 1)
+        return dh, (first[0], first[1])
 
-    def _forward_layer(self, l: int, x: Array, h_0: Array, c_0: Array, dtype: Any) -> tuple[Array, Saved]:
-        """x (T, B, D), h_0 and c_0 (B, H) -> the layer's output (T, B, H), after dropout, and Saved."""
+    def _forward_layer(self, l: int, x: Array, initial: State | None, dtype: Any) -> tuple[Array, Saved]:
+        """x (T, B, D) and the state (h_0, c_0) of all layers -> the layer's output (T, B, H), and Saved."""
         xp, cell, H = self.backend.xp, self.backend.cell, self.hidden_size
         W, U, b = (self.parameters[f"{name}{l}"] for name in "WUb")
         T, B, D = x.shape
-        h = self.workspace(f"h{l}", (T + 1, H, B), dtype)
-        c = self.workspace(f"c{l}", (T + 1, H, B), dtype)
+        state = self.workspace(f"state{l}", (2, T + 1, H, B), dtype)
+        h, c = state[0], state[1]
         tanh_c = self.workspace(f"tanh_c{l}", (T, H, B), dtype)
         z = self.workspace(f"z{l}", (T, 4 * H, B), dtype)               # net input, then gates
-        h[0], c[0] = h_0.T, c_0.T
+        if initial is None:
+            state[:, 0] = 0
+        else:
+            h[0], c[0] = initial[0][l].T, initial[1][l].T
         from_x = self.workspace("from_x", (4 * H, T * B), dtype)
         xp.matmul(W, x.reshape(T * B, D).T, out=from_x)
         from_x += b[:, None]
@@ -144,50 +145,50 @@ class LSTM:
         if self.dropout and self.training and l < self.num_layers - 1:
             mask = self.backend.dropout_mask(self.rng, self.dropout, y.shape, self.dtype)
             y *= mask
-        return y, Saved(x, h, c, tanh_c, z, mask)
+        return y, Saved(x, state, tanh_c, z, mask)
 
-    def _backward_layer(self, l: int, dy: Array, dh_n: Array, dc_n: Array,
-                        dtype: Any) -> tuple[Array, Array, Array]:
-        """dy (T, B, H), dh_n and dc_n (B, H) -> dx (T, B, D), dh_0 and dc_0 (B, H)."""
+    def _backward_layer(self, l: int, dy: Array, d_last: State | None, dtype: Any) -> tuple[Array, Array]:
+        """dy (T, B, H) and (dh_n, dc_n) of all layers -> dx (T, B, D), and dh_0 over dc_0 (2, H, B)."""
         xp, cell, H = self.backend.xp, self.backend.cell, self.hidden_size
         W, U = self.parameters[f"W{l}"], self.parameters[f"U{l}"]
         saved = self.saved[l]
+        h, c = saved.state[0], saved.state[1]
         T, B, D = saved.x.shape
         if saved.mask is not None:
             dy = dy * saved.mask
         d_from_above = self.workspace("dy", (T, H, B), dtype)
         d_from_above[...] = dy.transpose(0, 2, 1)                       # dL_t/dh_t, features down
         dz = self.workspace("dz", (T, 4 * H, B), dtype)                 # delta_k, (6.36) for the LSTM
-        dh = self.workspace("dh", (H, B), dtype)
-        dc = self.workspace("dc", (H, B), dtype)
-        dh[...], dc[...] = dh_n.T, dc_n.T
+        d_state = self.workspace("d_state", (2, H, B), dtype)
+        dh, dc = d_state[0], d_state[1]
+        if d_last is None:
+            d_state[...] = 0
+        else:
+            dh[...], dc[...] = d_last[0][l].T, d_last[1][l].T
         if self._compiled(dtype):
-            self.backend.loop.backward(U.astype(dtype, copy=False), saved.gates, saved.c, saved.tanh_c,
+            self.backend.loop.backward(U.astype(dtype, copy=False), saved.gates, c, saved.tanh_c,
                                        d_from_above, dz, dh, dc)
         else:
             for t in reversed(range(T)):
                 dh += d_from_above[t]                                   # both ways that h_t reaches the loss
-                cell.backward(saved.gates[t], saved.c[t], saved.tanh_c[t], dh, dc, dz[t])
+                cell.backward(saved.gates[t], c[t], saved.tanh_c[t], dh, dc, dz[t])
                 xp.matmul(U.T, dz[t], out=dh)                           # through z_t to h_{t-1}
         delta = self.workspace("delta", (4 * H, T, B), dtype)
         delta[...] = dz.transpose(1, 0, 2)
         delta = delta.reshape(4 * H, T * B)                             # delta_k for every k
-        h_prev = saved.h[:T].transpose(0, 2, 1).reshape(T * B, H)
+        h_prev = h[:T].transpose(0, 2, 1).reshape(T * B, H)
         self.gradients[f"W{l}"] += delta @ saved.x.reshape(T * B, D)    # (6.40), one sum over k
         self.gradients[f"U{l}"] += delta @ h_prev                       # (6.39), likewise
         self.gradients[f"b{l}"] += delta.sum(axis=1)                    # (6.41), likewise
-        return (delta.T @ W).reshape(T, B, D), dh.T, dc.T
+        return (delta.T @ W).reshape(T, B, D), d_state
 
     def _compiled(self, dtype: Any) -> bool:
         """Whether the time loop is one compiled call: the backend has it, and for this dtype."""
         return self.backend.loop is not None and np.dtype(dtype).kind == "f"
 
-    def _state(self, state: State | None, B: int, name: str, dtype: Any) -> State:
-        """The pair, checked; zeros where none is given."""
+    def _check(self, state: State | None, B: int, name: str) -> None:
+        """Raise ValueError for a pair of another shape than (L, B, H)."""
         shape = (self.num_layers, B, self.hidden_size)
-        if state is None:
-            return self.backend.xp.zeros(shape, dtype), self.backend.xp.zeros(shape, dtype)
-        if state[0].shape != shape or state[1].shape != shape:
+        if state is not None and (state[0].shape != shape or state[1].shape != shape):
             raise ValueError(f"{name} has shapes {state[0].shape} and {state[1].shape}; "
                              f"both must be (L, B, H) = {shape}")
-        return state

@@ -14,7 +14,7 @@ def clip_grad_norm(gradient: Array, max_norm: float, backend: str | Backend = "n
     """
     xp = get_backend(backend).xp
     norm = xp.sqrt(gradient @ gradient)
-    gradient *= xp.minimum(1.0, max_norm / (norm + 1e-6)).astype(gradient.dtype)
+    gradient *= xp.minimum(1.0, max_norm / (norm + 1e-6))
     return norm
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
 from .backend import Array
 from .model import PoemModel
 
@@ -24,13 +22,14 @@ class Shards:
         self.models = [model] + [model.twin() for _ in range(threads - 1)]
         self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
-    def loss_and_gradient(self, tokens: np.ndarray, seed: tuple[int, ...] | None = None) -> Array:
+    def loss_and_gradient(self, tokens: Array, seed: tuple[int, ...] | None = None) -> Array:
         """tokens (T+1, B). Sets the model's gradient; returns the loss, still on the device.
 
         seed: of the dropout masks; each shard has its own.
         """
         B = tokens.shape[1]
-        shards = [shard for shard in np.array_split(tokens, len(self.models), axis=1) if shard.shape[1]]
+        ends = [B * n // len(self.models) for n in range(len(self.models) + 1)]
+        shards = [tokens[:, begin:end] for begin, end in zip(ends, ends[1:]) if begin < end]
 
         def work(number: int) -> Array:
             model, shard = self.models[number], shards[number]
@@ -39,11 +38,11 @@ class Shards:
                 model.seed_dropout(*seed, number)
             model.zero_gradients()
             weight = shard.shape[1] / B
-            loss = model.loss(model.backend.to_device(np.ascontiguousarray(shard)))
+            loss = model.loss(shard)
             model.backward(weight)
-            return loss * weight
+            return loss if weight == 1 else loss * weight
 
         losses = list((self.pool.map if self.pool else map)(work, range(len(shards))))
         for model in self.models[1:len(shards)]:
             self.models[0].gradient += model.gradient
-        return sum(losses)
+        return sum(losses[1:], losses[0])

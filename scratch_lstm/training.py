@@ -44,18 +44,18 @@ class Learner:
         self.shards = Shards(model, settings.threads if model.backend.shards else 1)
         self.optimizer = Adam(model.vector, model.gradient, settings.learning_rate, backend=model.backend)
 
-    def step(self, tokens: np.ndarray, number: int) -> tuple[Array, Array]:
-        """One update from tokens (T+1, B). Returns loss and gradient norm, still on the device."""
+    def step(self, tokens: Array, number: int) -> tuple[Array, Array]:
+        """One update from tokens (T+1, B) on the device. Returns loss and gradient norm, still there."""
         seed = (self.settings.seed, DROPOUT, number) if self.model.dropout else None
         loss = self.shards.loss_and_gradient(tokens, seed)
         norm = clip_grad_norm(self.model.gradient, self.settings.clip, self.model.backend)
         self.optimizer.step()
         return loss, norm
 
-    def loss(self, tokens: np.ndarray) -> float:
+    def loss(self, tokens: Array) -> float:
         """The loss on tokens (T+1, B), without dropout and without learning."""
         self.model.training = False
-        return float(self.model.loss(self.model.backend.to_device(tokens)))
+        return float(self.model.loss(tokens))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that a later step depends on, besides the position."""
@@ -67,6 +67,11 @@ class Learner:
         for name, vector in (("vector", self.model.vector), ("m", self.optimizer.m), ("v", self.optimizer.v)):
             vector[...] = self.model.backend.to_device(arrays[name])
         self.optimizer.t = step
+
+
+def predictions_in(tokens: Array) -> int:
+    """Of a batch (T+1, B): T * B."""
+    return (tokens.shape[0] - 1) * tokens.shape[1]
 
 
 def make_learner(settings: Settings, vocabulary_size: int) -> Learner:
@@ -111,7 +116,8 @@ class Training:
         """The rest of the epoch under way. False when interrupted."""
         settings, position = self.settings, self.position
         epoch = position.epoch + 1
-        batches = self.corpus.batches(self.training, settings.batch_size, epoch_rng(settings, epoch))
+        batches = self.corpus.batches(self.training, settings.batch_size, epoch_rng(settings, epoch),
+                                      self.learner.model.backend.to_device)
         done = sum(batch.shape[1] for batch in islice(batches, position.step_in_epoch))
         self.progress.begin(epoch, settings.epochs, len(self.training), done)
         try:
@@ -120,7 +126,7 @@ class Training:
                 loss, norm = self.learner.step(batch, position.step)
                 position.step += 1
                 position.step_in_epoch += 1
-                self.unread.append((batch[1:].size, loss, norm))
+                self.unread.append((predictions_in(batch), loss, norm))
                 if len(self.unread) == settings.log_every:
                     self._read()
                 position.seconds += time.perf_counter() - began
@@ -183,7 +189,8 @@ class Training:
     def evaluate(self, indices: np.ndarray) -> float | None:
         """Mean cross-entropy over all predictions in these poems, in nats; None where there are none."""
         total, predictions = 0.0, 0
-        for batch in self.corpus.batches(indices, self.settings.batch_size, None):
-            total += self.learner.loss(batch) * batch[1:].size
-            predictions += batch[1:].size
+        to_device = self.learner.model.backend.to_device
+        for batch in self.corpus.batches(indices, self.settings.batch_size, None, to_device):
+            total += self.learner.loss(batch) * predictions_in(batch)
+            predictions += predictions_in(batch)
         return total / predictions if predictions else None

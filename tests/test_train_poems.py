@@ -93,7 +93,6 @@ def test_a_bad_corpus(content, message, tmp_path, capsys):
     (["--epochs", "0"], "--epochs 0: it must be at least 1"),
     (["--learning-rate", "-1"], "--learning-rate -1.0: it must be a positive number"),
     (["--held-out", "1"], "--held-out 1.0: it must be from 0 to below 1"),
-    (["--backend", "cupy"], "'cupy' is not built yet"),
     (["--compare", "torch", "--backend", "torch"], "'torch' is not one of this project's own"),
     (["--prompt", "风"], "--prompt has no effect without --generate"),
     (["--dynasty", "song"], "--dynasty has no effect with --corpus"),

@@ -24,8 +24,8 @@ class TorchBackend(Backend):
     def __init__(self) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def to_device(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+    def to_device(self, array: Any) -> torch.Tensor:
+        return torch.as_tensor(array).to(self.device)
 
     def to_host(self, array: Any) -> np.ndarray:
         return array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
