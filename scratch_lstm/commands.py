@@ -107,7 +107,7 @@ def print_poems(model: PoemModel, word_int_map: dict[str, int], poems: dict[str,
                        **options)
     way = "strict: only choices that keep the form" if strict else "free: nothing enforces the form"
     choice = "greedy" if options.get("temperature") is None else f"temperature {options['temperature']:g}"
-    print(f"# {len(written)} poems, {choice}, {way}")
+    print(f"# {len(written)} {'poem' if len(written) == 1 else 'poems'}, {choice}, {way}")
     print("\n".join(written))
     if form is not None:
         kept = sum(has_form(poem, form) for poem in written)

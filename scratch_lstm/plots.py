@@ -40,8 +40,8 @@ def draw_loss(log: list[dict[str, Any]], path: Path, title: str) -> bool:
                   "s-", color="C1", markersize=3, label="held out, at the end of the epoch")
         best = min(held_out, key=lambda line: line["held_out_loss"])
         axes.annotate(f"best {best['held_out_loss']:.2f}, epoch {best['epoch']}", color="C1",
-                      xy=(best["step"] * scale, best["held_out_loss"]), xytext=(0, -18),
-                      textcoords="offset points", ha="center", va="top")
+                      xy=(best["step"] * scale, best["held_out_loss"]), xytext=(0, 12),
+                      textcoords="offset points", ha="center", va="bottom")
     axes.set_xlabel("steps" if per_epoch is None else "epochs")
     axes.set_ylabel("cross-entropy (nats per character)")
     axes.set_title(title)

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 PAUSE = 0.15          # seconds between two turns: idle threads of a library spin for some time
-ROUNDS, STEPS = 9, 4  # turns of each contender, steps a turn; the first turn is warm-up
+ROUNDS, STEPS = 7, 8  # turns of each contender, steps a turn; the first turn is warm-up
 
 
 @dataclass(frozen=True)
