@@ -1,7 +1,8 @@
 """From a text file, one poem a line, to a vocabulary, integer vectors and batches.
 
 Each line becomes START + line + END, as in the course's lab, and each character is a word. The words are
-numbered by falling count, ties by first appearance.
+numbered by falling count, ties by first appearance. In a text that has the letters G or E itself two
+control characters take their place.
 
 A corpus made by corpus_builder has a manifest beside it (`tang.txt.manifest.json` for `tang.txt`), which
 gives each poem's group: poems of one group never stand on both sides of the held-out split. Without a
@@ -15,7 +16,7 @@ import hashlib
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .poem_file import END, LIMIT, START, read_bytes, read_poems
+from .poem_file import END, LIMIT, OTHER_MARKS, START, read_bytes, read_poems
 
 MADE_BY = "scratch_lstm.corpus_builder"
 
@@ -51,15 +52,28 @@ def read_groups(path: Path, data: bytes, count: int) -> np.ndarray:
     return groups
 
 
+def marks_of(words: Container[str]) -> tuple[str, str]:
+    """What stands before and after each poem of a corpus with these words: START and END, unless its poems
+    hold those letters themselves."""
+    return OTHER_MARKS if OTHER_MARKS[0] in words else (START, END)
+
+
+def with_marks(poems: list[str]) -> str:
+    """All poems in one text, each between its marks."""
+    text = "".join(poems)
+    start, end = OTHER_MARKS if START in text or END in text else (START, END)
+    return "".join(start + poem + end for poem in poems)
+
+
 def number_words(poems: list[str]) -> dict[str, int]:
     """Word -> integer, by falling count, ties by first appearance; START and END count as words."""
-    counts = Counter("".join(START + poem + END for poem in poems))
+    counts = Counter(with_marks(poems))
     return {word: index for index, (word, _) in enumerate(counts.most_common())}
 
 
 def encode(poems: list[str], word_int_map: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
     """All poems' words in one row (total,), and each poem's length with START and END (N,)."""
-    text = "".join(START + poem + END for poem in poems)
+    text = with_marks(poems)
     code_points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
     number_of = np.zeros(0x110000, dtype=np.int64)
     number_of[[ord(word) for word in word_int_map]] = list(word_int_map.values())

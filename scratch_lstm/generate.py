@@ -1,7 +1,8 @@
 """Poems from a model: greedy or sampled, from a prompt or as an acrostic, free or in a strict form.
 
 The state (h, c) is carried, so each character costs one step of the LSTM, never the whole prefix again;
-and all poems are written side by side as one batch. A poem begins, like those of the corpus, after START.
+and all poems are written side by side as one batch. A poem begins, like those of the corpus, after
+the mark of its start.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .corpus import END, START, is_punctuation
+from .corpus import is_punctuation, marks_of
 from .errors import InputError
 from .model import PoemModel
 
@@ -20,7 +21,7 @@ ANY = "字"  # in a form, the place of a character that is not punctuation
 def generate(model: PoemModel, word_int_map: dict[str, int], prompts: Sequence[str], *,
              temperature: float | None = None, top_k: int | None = None, seed: int = 0,
              acrostic: bool = False, form: str | None = None, limit: int = 100) -> list[str]:
-    """One poem for each prompt, without START and END.
+    """One poem for each prompt, without the marks of start and end.
 
     temperature: None takes the likeliest character (greedy); else characters are drawn from
         softmax(logits / temperature), among the top_k likeliest if that is given. The draws of a poem
@@ -34,7 +35,7 @@ def generate(model: PoemModel, word_int_map: dict[str, int], prompts: Sequence[s
     """
     _check(word_int_map, prompts, temperature, top_k, acrostic, form, limit)
     words = sorted(word_int_map, key=word_int_map.__getitem__)
-    start, end = word_int_map[START], word_int_map[END]
+    start, end = (word_int_map[mark] for mark in marks_of(word_int_map))
     marks = np.array([is_punctuation(word) for word in words])                    # (V,)
     length = len(form) if form else limit
     draws = 1 - np.random.default_rng(seed).random((len(prompts), length))        # (B, length)
@@ -108,7 +109,7 @@ def _check(word_int_map: dict[str, int], prompts: Sequence[str], temperature: fl
         raise InputError("top-k is for sampling: give a temperature with it")
     for prompt in prompts:
         for character in prompt:
-            if character not in word_int_map or character in (START, END):
+            if character not in word_int_map or character in marks_of(word_int_map):
                 raise InputError(f"prompt '{prompt}': the character '{character}' "
                                  "is not in the model's vocabulary")
         if acrostic:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratch_lstm.corpus import MADE_BY, Corpus, manifest_path, process_poems
+from scratch_lstm.corpus import MADE_BY, Corpus, manifest_path, process_poems, marks_of
 from scratch_lstm.errors import InputError
 
 POEMS = ["甲乙丙，丁甲乙。", "丙丁甲，乙丙丁。", "乙乙乙，丁丁甲。"]
@@ -212,3 +212,12 @@ def test_the_draws_are_made_at_the_call(corpus_of):
     state = rng.bit_generator.state
     list(batches)
     assert rng.bit_generator.state == state
+
+
+def test_a_text_with_the_letters_of_the_marks_gets_other_marks(tmp_path):
+    file = tmp_path / "limericks.txt"
+    file.write_text("Every Good Boy\nEats Grapes\n", encoding="utf-8")
+    corpus = Corpus.load(file)
+    assert marks_of(corpus.word_int_map) == ("\x02", "\x03")
+    assert [corpus.int_word_map[n] for n in corpus.vectors[1]] == ["\x02", *"Eats Grapes", "\x03"]
+    assert marks_of({"G": 0, "E": 1, "甲": 2}) == ("G", "E")
