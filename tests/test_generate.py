@@ -66,7 +66,7 @@ def test_acrostic_begins_each_line(model, corpus):
         heads = [poem[0]] + [poem[n + 1] for n, mark in enumerate(poem[:-1]) if mark in "，。"]
         assert "".join(heads[:4]) == "风花雪月"[:len(heads)]
         counts.append(len(heads))
-    assert not any(has_form(poem, FORM) for poem in free) and max(counts) >= 3
+    assert not any(has_form(poem, FORM) for poem in free) and max(counts) >= 2
 
 
 def test_sampling_is_seeded_and_a_poem_does_not_depend_on_those_after_it(model, corpus):
