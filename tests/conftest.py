@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # no deadlines (timings are no test's business), and nothing stored
 settings.register_profile("project", deadline=None, database=None, print_blob=True)
+# for `make mutants`: the same examples each time, and a failure is a failure, however large
+settings.register_profile("mutants", settings.get_profile("project"), derandomize=True, max_examples=30,
+                          phases=[Phase.explicit, Phase.generate])
 settings.load_profile("project")
 
 CHARACTERS = "一二三四五六七八九十百千山水风月花雨雪日"

@@ -11,9 +11,10 @@ PACKAGE = Path(scratch_lstm.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 HOUSE = ["errors", "whole_file", "functional", "kernels.numpy_cell", "kernels.numpy_adam",
          "kernels.numba_cell", "kernels.numba_loop", "kernels.numba_adam", "kernels.numba_loss",
-         "kernels.cupy_cell", "backend", "rnn", "lstm_textbook", "lstm", "layers", "model", "optim", "gradcheck", "poem_file", "corpus",
-         "npm_source", "poem_groups", "corpus_builder", "generate", "checkpoint", "settings", "progress",
-         "run_directory", "plots", "shards", "training", "commands"]  # imports point to the left
+         "kernels.cupy_cell", "backend", "rnn", "lstm_textbook", "lstm", "layers", "model", "optim",
+         "gradcheck", "poem_file", "corpus", "npm_source", "poem_groups", "corpus_builder", "generate",
+         "checkpoint", "settings", "progress", "run_directory", "plots", "shards", "training",
+         "commands"]  # imports point to the left
 
 
 def name_of(path):

@@ -67,3 +67,10 @@ def test_huge_logits_do_not_overflow():
     with np.errstate(over="raise", invalid="raise"):
         loss, _ = softmax_cross_entropy(np.array([[1e4, -1e4, 0.0]]), np.array([0]))
     assert loss == 0
+
+
+def test_each_row_has_a_shift_of_its_own():
+    """A row far below another one: shifted by the largest of all it would underflow to log 0."""
+    logits = np.array([[0.0, 1.0], [-2000.0, -2001.0]])
+    loss, _ = softmax_cross_entropy(logits, np.array([1, 0]))
+    np.testing.assert_allclose(loss, np.log1p(np.exp(-1)), rtol=1e-14)

@@ -68,6 +68,25 @@ def test_step_grows_with_the_entry(oracle):
     assert relative_error(oracle(lambda x: np.sum(x * x) / 2, x), x) <= 1e-8
 
 
+@pytest.mark.parametrize("oracle, steps", [
+    (central_difference, [EPS ** (1 / 3)]), (complex_step, [1e-30]),
+    (richardson, [EPS ** (1 / 7), EPS ** (1 / 7) / 2, EPS ** (1 / 7) / 4])])
+def test_the_steps_are_as_the_header_says(oracle, steps):
+    """h = step * max(1, |x_i|), either way, or along the imaginary axis."""
+    x, moves = np.array([0.25, -8.0, 1.5]), set()
+
+    def f(y):
+        move = y - x if np.isrealobj(y) else y.imag
+        moves.update(move[move != 0].tolist())
+        return np.sum(y)
+
+    oracle(f, x)
+    expected = [h * size for h in steps for size in (1.0, 8.0, 1.5)]
+    if oracle is not complex_step:
+        expected += [-h for h in expected]
+    np.testing.assert_allclose(sorted(moves), sorted(expected), rtol=1e-9)
+
+
 @pytest.mark.parametrize("oracle", ENTRYWISE)
 def test_the_caller_s_array_is_out_of_reach(oracle):
     A, x = case(2)
@@ -129,7 +148,7 @@ def test_directional_costs_one_call_and_sees_one_entry():
 def test_directional_follows_its_seed():
     A, x = case(5)
     first, again, other = (directional(lambda x: smooth(A, x), x, A, seed) for seed in (0, 0, 1))
-    assert first == again != other
+    assert first == again != other and directional(lambda x: smooth(A, x), x, A) == first
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -180,6 +199,41 @@ def test_taylor_order_where_little_or_nothing_remains():
 def test_taylor_order_refuses_to_say_what_it_cannot(f, gradient):
     with pytest.raises(ValueError, match="no test"):
         taylor_order(f, np.ones(2), gradient)
+
+
+def order_of(values, start=0.0, slope=0.0):
+    """The order found where f(x + 2^-7 v), f(x + 2^-8 v), ... have these values, f(x) the value `start`."""
+    values = np.concatenate([values, np.full(8, start)[len(values):] + slope * STEPS[len(values):]])
+    table = {0.0: start, **dict(zip(STEPS.tolist(), values.tolist()))}
+    return taylor_order(lambda x: table[x[0]], np.zeros(1), np.array([slope]), np.ones(1))
+
+
+STEPS = 2.0 ** -np.arange(7, 15)
+
+
+def test_taylor_order_leaves_out_what_rounding_could_have_made():
+    """Up to 64 eps (|f(x)| + |f(x + e v) - f(x)|), and not a step further."""
+    assert order_of(1 + EPS * np.array([4096, 1024, 64]), start=1.0) == pytest.approx(2, rel=1e-12)
+    remainders = np.array([4096, 1024, 65])
+    expected = np.polyfit(np.log(STEPS[:3]), np.log(remainders * EPS), 1)[0]
+    assert order_of(1 + EPS * remainders, start=1.0) == pytest.approx(expected, rel=1e-12)
+    # the move counts as well: 64 * 1.5 = 96 of the first are rounding
+    values = 1 + 64 * STEPS[:3] + EPS * np.array([80, 1024, 256])
+    assert order_of(values, start=1.0, slope=64.0) == pytest.approx(2, rel=1e-12)
+    # and just so much is rounding still
+    slope = 128 * (1 - 64 * EPS)
+    values = np.array([1.0, slope * STEPS[1] + 2.0**-10, slope * STEPS[2] + 2.0**-12])
+    assert order_of(values, slope=slope) == pytest.approx(2, rel=1e-9)
+
+
+def test_taylor_order_asks_the_largest_step_whether_f_moves():
+    assert order_of([1.0]) == math.inf                                  # one remainder is no order
+    assert order_of(np.ones(8), start=1.0, slope=100 * EPS * 2**7) == math.inf   # only the gradient says so
+    assert order_of([1e-20, 1.0]) < 0                                   # moves less at first: still a test
+    with pytest.raises(ValueError, match="f moves by 0.0 and the gradient says 0.0: no test"):
+        order_of([])
+    with pytest.raises(ValueError, match="f moves by 0.5 and the gradient says 0.25: no test"):
+        order_of([0.5, np.nan], slope=32.0)
 
 
 # Errors
@@ -289,6 +343,15 @@ def test_zeros_are_exact_and_never_assumed(method):
     assert not check(gradients=dict(x=0 * x, y=0 * x), zeros=["x", "y"]).ok
 
 
+@pytest.mark.parametrize("options, seed", [({}, 0), ({"seed": 5}, 5)])
+def test_directional_rows_are_one_draw_with_the_seed_that_was_given(options, seed):
+    function, arguments, gradients = two_tensors()
+    row, _ = check_gradients(function, arguments, gradients, ["directional"], **options)
+    inner, jvp = directional(lambda A: function(A, arguments["B"]), arguments["A"], gradients["A"], seed)
+    assert (row.value, row.reference, row.index) == (inner, jvp, ())
+    assert row.error == abs(inner - jvp) / max(np.linalg.norm(gradients["A"]), abs(jvp))
+
+
 def test_bounds_by_method():
     function, arguments, gradients = two_tensors()
     gradients["A"] = gradients["A"] * (1 + 1e-6)
@@ -353,3 +416,20 @@ def test_default_steps_are_near_their_best():
 
     best = error(EPS ** (1 / 3))
     assert best <= 1e-9 and error(1e-8) > 10 * best and error(1e-3) > 100 * best
+
+
+def test_the_table_in_full():
+    table = GradientTable([Row("U0", "complex", 1.25e-15, 1e-13, (2, 1), 0.5, -0.25),
+                           Row("bias", "central", 3e-8, 1e-9, (), -1.5, 2.0)])
+    assert str(table).splitlines() == [
+        "tensor  method   error    bound        worst at  gradient                oracle",
+        "U0      complex  1.2e-15  1e-13  ok    [2, 1]    +5.000000000000000e-01  -2.500000000000000e-01",
+        "bias    central  3.0e-08  1e-09  FAIL  []        -1.500000000000000e+00  +2.000000000000000e+00"]
+    assert str(GradientTable([Row(" x", "m", 1.0, 2.0, (0,), 0.0, 1.0)])).splitlines()[1].startswith(" x")
+
+
+def test_taylor_order_follows_its_seed():
+    A, x = case(8)
+    default, zero, one = (taylor_order(lambda x: smooth(A, x), x, smooth_gradient(A, x), **options)
+                          for options in ({}, {"seed": 0}, {"seed": 1}))
+    assert default == zero != one

@@ -52,3 +52,15 @@ def test_linear_starts_xavier_uniform_with_zero_bias():
     bound = np.sqrt(6 / 90)
     assert 0.98 * bound <= abs(layer.parameters["fc.weight"]).max() <= bound
     assert not layer.parameters["fc.bias"].any()
+
+
+def test_dtypes():
+    """The parameters have the layer's own; what comes out has room for the input and the weights."""
+    for dtype in ("float32", "float64"):
+        for layer in (Linear(3, 4, get_backend(), dtype, 1), Embedding(3, 4, get_backend(), dtype, 1)):
+            for name, p in layer.parameters.items():
+                assert p.dtype == layer.gradients[name].dtype == dtype, name
+    x = np.random.default_rng(4).normal(size=(5, 3))
+    for layer, given in ((Linear(3, 4, get_backend(), "float64", seed=1), x + 0j),
+                         (Linear(3, 4, get_backend(), "complex128", seed=1), x)):
+        assert layer.forward(given).dtype == complex

@@ -193,6 +193,18 @@ def test_dL_dc_T_belongs_to_the_last_loss():
     assert relative_error(dL_dc[-1, -1], dL_dc_T + dL_dh[-1] * o * (1 - tanh_c**2)) <= 1e-15
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_what_follows_changes_no_bit(dtype):
+    """L_t of the first t steps alone: the same delta_{t,k}, to the last bit of its dtype."""
+    arguments, dL_dh, _ = draw(12, T=5, dtype=dtype)
+    states, U = forward(**arguments), arguments["U"]
+    whole = lstm.two_paths(states, U, dL_dh)
+    for t in range(1, 6):
+        first = lstm.States(states.h[:t + 1], states.c[:t + 1], states.z[:t], states.gates[:t])
+        delta, dL_dc = lstm.two_paths(first, U, dL_dh[:t])
+        assert np.array_equal(delta, whole[0][:t, :t]) and np.array_equal(dL_dc, whole[1][:t, :t + 1])
+
+
 # Long-range dependence
 
 def test_the_cell_path_is_the_product_of_the_forget_gates():
@@ -279,6 +291,19 @@ def test_one_complex_input_is_enough():
     for dL_dh, dL_dc_T in ((cotangents[0] + 0j, None), (cotangents[0], cotangents[1] + 0j)):
         assert rtrl(arguments, dL_dh, dL_dc_T)[0].dtype == complex
         assert all_gradients(arguments, dL_dh, dL_dc_T)["c0"].dtype == complex
+
+
+def test_one_complex_argument_of_any_function_is_enough():
+    arguments, dL_dh, dL_dc_T = draw(11)
+    states, U = forward(**arguments), arguments["U"]
+    in_c = lstm.States(states.h + 0j, states.c + 0j, states.z + 0j, states.gates + 0j)
+    for these in ((in_c, U, dL_dh, dL_dc_T), (states, U + 1j, dL_dh, dL_dc_T),
+                  (states, U, dL_dh + 1j, dL_dc_T), (states, U, dL_dh, dL_dc_T + 1j),
+                  (states, U + 1j, dL_dh), (states, U, dL_dh + 1j)):
+        assert all(array.dtype == complex for array in lstm.two_paths(*these))
+        assert lstm.delta(*these).dtype == complex
+    for cotangents in ((dL_dh + 1j, dL_dc_T), (dL_dh, dL_dc_T + 1j), (dL_dh + 1j, None)):
+        assert all(gradient.dtype == complex for gradient in rtrl(arguments, *cotangents))
 
 
 def test_inputs_are_read_only_and_of_any_layout():

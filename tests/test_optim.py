@@ -21,6 +21,15 @@ def test_clipping_keeps_the_dtype():
     assert clip_grad_norm(gradient, 1.0).dtype == np.float32 and gradient.dtype == np.float32
 
 
+def test_clipping_computes_in_the_gradients_dtype():
+    """The factor is rounded to it first, as in torch: the same bits."""
+    before = np.random.default_rng(3).normal(size=1000).astype("float32")
+    gradient = before.copy()
+    norm = clip_grad_norm(gradient, 1.0)
+    factor = np.float32(1.0 / (norm + 1e-6))
+    assert np.array_equal(gradient, before * factor)
+
+
 def test_adam_is_torchs_over_many_steps_and_chunks():
     rng = np.random.default_rng(1)
     size = 2 * (1 << 14) + 17                                # three pieces, the last one short
@@ -33,6 +42,12 @@ def test_adam_is_torchs_over_many_steps_and_chunks():
         ours.step()
         optimizer.step()
     np.testing.assert_allclose(p, theirs.detach().numpy(), rtol=1e-12)
+
+
+def test_defaults_are_torchs():
+    theirs = torch.optim.Adam([torch.zeros(1, requires_grad=True)]).defaults
+    ours = Adam(np.zeros(1), np.zeros(1))
+    assert (ours.learning_rate, ours.betas, ours.epsilon) == (theirs["lr"], theirs["betas"], theirs["eps"])
 
 
 def test_first_step_is_the_rate_in_the_direction_of_the_sign():

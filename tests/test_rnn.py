@@ -260,6 +260,22 @@ def test_one_complex_input_is_enough():
         assert rnn.forward(**moved).h.dtype == complex
         assert all(g.dtype == complex for g in rnn.rtrl(**moved, dL_dh=dL_dh))
         assert all(all_gradients(moved, dL_dh)[key].dtype == complex for key in "WUb")
+    assert all(g.dtype == complex for g in rnn.rtrl(**arguments, dL_dh=dL_dh + 1j))
+
+
+def test_one_complex_argument_of_any_function_is_enough():
+    arguments, dL_dh = draw(10)
+    states, W, U, x = rnn.forward(**arguments), arguments["W"], arguments["U"], arguments["x"]
+    delta = rnn.delta(states, U, dL_dh)
+    complex_states = rnn.States(states.h + 0j, states.z + 0j, "tanh")
+    for these in ((complex_states, U, dL_dh), (states, U + 1j, dL_dh), (states, U, dL_dh + 1j)):
+        assert rnn.delta(*these).dtype == rnn.product_form(*these, 3, 0).dtype == complex
+    for these in ((delta + 1j, states, x), (delta, complex_states, x), (delta, states, x + 1j)):
+        dW, dU, _ = rnn.gradients(*these)
+        assert complex in (dW.dtype, dU.dtype)
+    dx, _ = rnn.input_gradients(delta, W + 1j, U)
+    _, dh0 = rnn.input_gradients(delta, W, U + 1j)
+    assert dx.dtype == dh0.dtype == complex
 
 
 def test_inputs_are_read_only_and_of_any_layout():

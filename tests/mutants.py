@@ -1,0 +1,90 @@
+"""The verdict of `make mutants`: every mutant that survives must be listed here, with the reason why.
+
+    python tests/mutants.py         after `mutmut run`
+
+A mutant is known by its line before and after, whatever its number. Those listed are equivalent: the changed
+program keeps its contract for every input. Exit status 1 when another one survives, or, after a whole run,
+when an entry here has no survivor any more.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+# (file below scratch_lstm, a pattern, why nothing changes): the lines before and after differ in no more than
+# what the pattern matches
+NEGATIVE = "NumPy takes any negative size in reshape for -1"
+WIDER = "an entry more at the end, which no loop reaches and no result has"
+ONE = "1 is exact in any dtype and the result is stored in its own: float32 sums are only rounded later"
+BUFFER = "the name of a buffer; any that no other buffer of the layer has will do"
+EQUIVALENT = [
+    ("optim.py", r"astype\((gradient\.dtype|None)\)",
+     "the factor is in the gradient's dtype already, and a product of two float32 numbers is exact in "
+     "float64: it is rounded once either way"),
+    ("layers.py", r"tokens\.reshape\(-[12]\)", NEGATIVE),
+    ("layers.py", r"dx\.reshape\(-[12], E\)", NEGATIVE),
+    ("layers.py", r'workspace\(("\w+"|None),', BUFFER),
+    ("lstm.py", r'workspace\(("\w+"|None),', BUFFER),
+    ("lstm.py", r"U\.astype\(dtype, (copy=\w+)?\)", "a copy has the same numbers"),
+    ("gradcheck.py", r'float\("(inf|INF)"\)', "float() reads both"),
+    ("rnn.py", r"dh = np\.zeros\(\(H, H, H \+ D \+ [12]\), dtype\)", WIDER),
+    ("rnn.py", r"np\.ones\([12], x\.dtype\)", WIDER),
+    ("rnn.py", r"np\.ones\(1, (x\.dtype|None)?\)", ONE),
+    ("lstm_textbook.py", r"dh = np\.zeros\(\(H, [45] \* H, H \+ D \+ [12]\), dtype\)", WIDER),
+    ("lstm_textbook.py", r"np\.ones\([12], x\.dtype\)", WIDER),
+    ("lstm_textbook.py", r"np\.ones\(1, (x\.dtype|None)?\)", ONE),
+]
+
+KILLED = (1, 3)         # pytest: tests failed, or an internal error
+TIMEOUT = (36, 24, -24, 152, 255)
+SURVIVED = (0,)
+NOT_RUN = (None,)       # a part was asked for
+
+
+def decided(root: Path) -> dict[str, dict[str, int | None]]:
+    """file -> mutant -> exit status of its test run, None where it has not run."""
+    return {str(meta.relative_to(root / "scratch_lstm").with_suffix("")):
+            json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
+            for meta in sorted(root.rglob("scratch_lstm/**/*.py.meta"))}
+
+
+def change(mutant: str) -> tuple[str, str]:
+    """The lines that a mutant takes out and puts in."""
+    diff = subprocess.run([sys.executable, "-m", "mutmut", "show", mutant], capture_output=True, text=True,
+                          check=True).stdout.splitlines()
+    body = [line for line in diff if not line.startswith(("---", "+++"))]
+    return tuple(" ".join(line[1:].strip() for line in body if line.startswith(sign)) for sign in "-+")
+
+
+def main() -> int:
+    statuses = decided(Path("mutants"))
+    everything = [(file, mutant, status) for file, mutants in statuses.items()
+                  for mutant, status in mutants.items()]
+    killed, timeout, not_run = (sum(status in kind for *_, status in everything)
+                                for kind in (KILLED, TIMEOUT, NOT_RUN))
+    equivalent, unlisted, unused = 0, [], list(EQUIVALENT)
+    for file, mutant, status in everything:
+        if status in KILLED + TIMEOUT + NOT_RUN:
+            continue
+        before, after = change(mutant)
+        entries = [entry for entry in EQUIVALENT if entry[0] == file and all(
+            re.search(entry[1], line) for line in (before, after))
+            and re.sub(entry[1], "", before) == re.sub(entry[1], "", after)]
+        if status in SURVIVED and entries:
+            equivalent += 1
+            unused = [entry for entry in unused if entry not in entries]
+        else:
+            unlisted.append(f"{mutant} ({file}), status {status}\n    - {before}\n    + {after}")
+    print(f"{len(everything)} mutants in {len(statuses)} files: {killed} killed, {timeout} by a timeout, "
+          f"{equivalent} equivalent, {len(unlisted)} survive, {not_run} not run")
+    unused = [] if not_run else unused
+    for entry in unused:
+        print(f"listed, but not surviving: {entry[0]}, {entry[1]}")
+    print("\n".join(unlisted))
+    return 1 if unlisted or unused or not everything else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

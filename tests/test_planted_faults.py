@@ -1,0 +1,329 @@
+"""The checks are checked: faults that people make, planted one at a time, and each must be caught.
+
+A fault is a small change of the source text, compiled and put under the real functions; then one of the
+suite's own tests, named in the table, is run and must fail. Unchanged, every one of these tests passes.
+Some faults are the same in both directions, so that forward and backward agree and a gradient check has
+nothing to see; `blind` names such a check, which must pass with the fault in place: that is why torch and
+the textbook code are asked as well.
+"""
+
+import inspect
+import types
+from functools import partial
+from typing import NamedTuple
+
+import pytest
+import test_equivalence
+import test_functional
+import test_layers
+import test_lstm
+import test_lstm_properties
+import test_lstm_textbook
+import test_model
+import test_numpy_cell
+import test_optim
+import test_rnn
+
+from scratch_lstm import functional, layers, lstm, lstm_textbook, model, optim, rnn
+from scratch_lstm.kernels import numpy_cell
+
+
+def check(test, **arguments):
+    """A test of the suite with its arguments; of one that hypothesis drives, a single example. The faults are
+    planted in what NumPy runs."""
+    test = getattr(getattr(test, "hypothesis", None), "inner_test", test)
+    if "backend" in inspect.signature(test).parameters:
+        arguments["backend"] = "numpy"
+    run = partial(test, **arguments)
+    run.name = f"{test.__module__}::{test.__name__}"
+    return run
+
+
+SHAPE = dict(seed=0, T=4, B=3, D=2, H=5, L=2, uses="all")
+ALL = ("h", "h_n", "c_n")
+GRADIENTS = check(test_lstm.test_gradients, uses=ALL, sizes=(4, 3, 2, 5, 1))
+STACK = check(test_lstm.test_gradients, uses=ALL, sizes=(3, 2, 4, 3, 2))
+OF_H = check(test_lstm.test_gradients, uses=("h",), sizes=(4, 3, 2, 5, 1))
+OF_H_N = check(test_lstm.test_gradients, uses=("h_n",), sizes=(4, 3, 2, 5, 1))
+OF_C_N = check(test_lstm.test_gradients, uses=("c_n",), sizes=(4, 3, 2, 5, 1))
+TWICE = check(test_lstm.test_backward_accumulates_and_may_be_called_again)
+UNCHANGED = check(test_lstm_properties.test_nothing_that_is_given_is_ever_changed, **SHAPE)
+HALVES = check(test_lstm.test_two_halves_with_the_state_carried_are_the_whole)
+LSTM_DROPOUT = check(test_lstm.test_gradients_through_dropout)
+TORCH = check(test_equivalence.test_lstm_is_torch_in_float64, **SHAPE)
+DELTA_SUM = check(test_equivalence.test_one_pass_is_the_sum_of_every_delta_tk, **SHAPE)
+CELL_FORWARD = check(test_numpy_cell.test_forward_is_as_printed, dtype="float64", bound=1e-15)
+CELL_BACKWARD = check(test_numpy_cell.test_backward_is_the_adjoint_of_forward)
+RNN = check(test_rnn.test_gradients_equal_the_complex_step, seed=0, T=4, D=3, H=5, activation="tanh")
+RNN_DELTA = check(test_rnn.test_delta_is_the_derivative_by_the_net_input,
+                  seed=0, T=4, D=3, H=5, activation="tanh")
+RNN_PRODUCT = check(test_rnn.test_product_form_equals_the_recursion,
+                    seed=0, T=4, D=3, H=5, activation="tanh")
+RNN_FORWARD_MODE = check(test_rnn.test_forward_mode_equals_the_double_sums,
+                         seed=0, T=4, D=3, H=5, activation="tanh")
+BOOK = check(test_lstm_textbook.test_gradients_equal_the_complex_step,
+             seed=0, T=4, D=3, H=5, uses="h and c_T")
+BOOK_DELTA = check(test_lstm_textbook.test_delta_is_the_derivative_by_the_net_input,
+                   seed=0, T=4, D=3, H=5, uses="h and c_T")
+BOOK_DC = check(test_lstm_textbook.test_dL_dc_is_the_derivative_by_the_cell,
+                seed=0, T=4, D=3, H=5, uses="h and c_T")
+BOOK_FORWARD_MODE = check(test_lstm_textbook.test_forward_mode_equals_the_double_sums,
+                          seed=0, T=4, D=3, H=5, uses="h and c_T")
+SOFTMAX = check(test_functional.test_softmax_cross_entropy_backward, d_loss=1.0)
+IN_PLACE = check(test_functional.test_in_place_gives_the_same_and_only_where_asked)
+SIGMOID = check(test_functional.test_sigmoid_backward)
+EMBEDDING = check(test_layers.test_embedding_gradient_scatters_and_accumulates)
+LINEAR = check(test_layers.test_linear_gradients)
+MODEL = check(test_model.test_gradient_of_every_parameter_of_the_whole_model, dropout=0.0)
+MODEL_DROPOUT = check(test_model.test_gradient_of_every_parameter_of_the_whole_model, dropout=0.4)
+MODEL_TORCH = check(test_equivalence.test_model_is_torch_s_in_float64, seed=0, T=4, B=3, V=7, E=2, H=5, L=2)
+ADAM = check(test_optim.test_adam_is_torchs_over_many_steps_and_chunks)
+CLIP = check(test_optim.test_clipping_is_torchs, max_norm=0.5)
+
+
+class Fault(NamedTuple):
+    name: str
+    changes: list           # of (module, its text, the text instead); the text stands there just once
+    caught_by: partial
+    blind: partial | None = None
+
+
+Z, GATES, DZ = "i, f, g, o = z[:H],", "i, f, g, o = gates[:H],", "di, df, dg, do = dz[:H],"
+THROUGH_U = "xp.matmul(U.T, dz[t], out=dh)"
+START, D_END = "initial[0][l].T, initial[1][l].T", "d_last[0][l].T, d_last[1][l].T"
+START_SWAPPED, D_END_SWAPPED = "initial[1][l].T, initial[0][l].T", "d_last[1][l].T, d_last[0][l].T"
+END, D_START = "return x, (last[0], last[1])", "return dh, (first[0], first[1])"
+END_SWAPPED, D_START_SWAPPED = "return x, (last[1], last[0])", "return dh, (first[1], first[0])"
+D_LOGITS = "self.saved, self.targets, d_loss, "
+
+FAULTS = [
+    # U without its transpose
+    Fault("rnn: U without its transpose", [(
+        rnn, "(U.T @ delta[t, k + 1])", "(U @ delta[t, k + 1])")], RNN_DELTA),
+    Fault("rnn: U without its transpose in the product", [(
+        rnn, "(np.diag(df(states.z[i])) @ U.T)", "(np.diag(df(states.z[i])) @ U)")], RNN_PRODUCT),
+    Fault("rnn: U without its transpose to h_0", [(
+        rnn, "dh0 += U.T @ delta[t, 0]", "dh0 += U @ delta[t, 0]")], RNN),
+    Fault("rnn: U transposed in forward mode", [(
+        rnn, "(direct + U @ dh[:, i, j])", "(direct + U.T @ dh[:, i, j])")], RNN_FORWARD_MODE),
+    Fault("textbook: U without its transpose", [(
+        lstm_textbook, "dh = U.T @ delta[t, k]", "dh = U.reshape(H, 4 * H) @ delta[t, k]")], BOOK_DELTA),
+    Fault("lstm: U without its transpose", [(
+        lstm, THROUGH_U, "xp.matmul(U.reshape(H, 4 * H), dz[t], out=dh)")], GRADIENTS),
+    # f' taken at k+1
+    Fault("rnn: f' taken at k+1", [(
+        rnn, "df(states.z[k]) * (U.T", "df(states.z[k + 1]) * (U.T")], RNN_DELTA),
+    Fault("textbook: f' taken at k+1", [(
+        lstm_textbook, "np.split(states.gates[k], 4)",
+        "np.split(states.gates[min(k + 1, t)], 4)")], BOOK_DELTA),
+    Fault("textbook: tanh(c) taken at k", [(
+        lstm_textbook, "c_prev, tanh_c = states.c[k], np.tanh(states.c[k + 1])",
+        "c_prev, tanh_c = states.c[k], np.tanh(states.c[k])")], BOOK_DELTA),
+    Fault("lstm: gates taken at k+1", [(
+        lstm, "cell.backward(saved.gates[t],", "cell.backward(saved.gates[min(t + 1, T - 1)],")], GRADIENTS),
+    # a recursion dropped
+    Fault("lstm: dh recursion dropped", [(
+        lstm, THROUGH_U, "dh[...] = U.T @ dz[t] if t == 0 else 0")], OF_H),
+    Fault("lstm: dh overwritten by what comes from above", [(
+        lstm, "dh += d_from_above[t]", "dh[...] = d_from_above[t]")], OF_H),
+    Fault("lstm: dc recursion dropped", [(
+        lstm, THROUGH_U, THROUGH_U + "; dc *= t == 0")], OF_C_N),
+    Fault("cell: dc recursion dropped", [(numpy_cell, "dc *= f  ", "dc *= 0  ")], CELL_BACKWARD),
+    Fault("cell: dc goes back past the forget gate", [(numpy_cell, "dc *= f  ", "dc *= 1  ")], CELL_BACKWARD),
+    Fault("textbook: dh recursion dropped", [(
+        lstm_textbook, "dh = U.T @ delta[t, k]", "dh = 0 * U.T @ delta[t, k]")], BOOK_DELTA),
+    Fault("textbook: dc recursion dropped", [(
+        lstm_textbook, "along_c = dc * f", "along_c = 0 * dc")], BOOK_DC),
+    Fault("rnn: only delta_{t,t}", [(
+        rnn, "for k in reversed(range(t)):", "for k in ():")], RNN),
+    # = for +=
+    Fault("cell: = for += on dc", [(numpy_cell, "dc += do", "dc[...] = do")], CELL_BACKWARD),
+    Fault("lstm: = for += on dW", [(
+        lstm, 'self.gradients[f"W{l}"] +=', 'self.gradients[f"W{l}"][...] =')], TWICE, GRADIENTS),
+    Fault("lstm: = for += on dU", [(
+        lstm, 'self.gradients[f"U{l}"] +=', 'self.gradients[f"U{l}"][...] =')], TWICE, GRADIENTS),
+    Fault("lstm: = for += on db", [(
+        lstm, 'self.gradients[f"b{l}"] +=', 'self.gradients[f"b{l}"][...] =')], TWICE, GRADIENTS),
+    Fault("linear: = for += on fc.weight", [(
+        layers, 'self.gradients["fc.weight"] +=', 'self.gradients["fc.weight"][...] =')], LINEAR, MODEL),
+    # what comes from the final state
+    Fault("lstm: dc_n ignored", [(lstm, D_END, "d_last[0][l].T, 0")], OF_C_N, OF_H),
+    Fault("lstm: dh_n ignored", [(lstm, D_END, "0, d_last[1][l].T")], OF_H_N, OF_H),
+    Fault("textbook: dL/dc_T ignored", [(
+        lstm_textbook, "dL_dh[t], last if t == T - 1 else np.zeros(H, dtype)",
+        "dL_dh[t], np.zeros(H, dtype)")], BOOK),
+    # tanh of c
+    Fault("cell: tanh missing on c", [(
+        numpy_cell, "np.tanh(c, out=tanh_c)", "tanh_c[...] = c")], CELL_FORWARD),
+    Fault("cell: tanh missing on c, in both directions", [
+        (numpy_cell, "np.tanh(c, out=tanh_c)", "tanh_c[...] = c"),
+        (numpy_cell, "np.multiply(tanh_c, tanh_c, out=do)", "do[...] = 0")], TORCH, GRADIENTS),
+    Fault("cell: 1 - tanh^2 taken of z instead of c", [(
+        numpy_cell, "np.multiply(tanh_c, tanh_c, out=do)", "np.multiply(g, g, out=do)")], CELL_BACKWARD),
+    Fault("textbook: 1 - tanh^2 taken of z instead of c", [(
+        lstm_textbook, "dc = along_c + dh * o * (1 - tanh_c ** 2)",
+        "dc = along_c + dh * o * (1 - g ** 2)")], BOOK_DELTA),
+    # gates exchanged
+    Fault("cell: i and f read in each other's place, backward only", [(
+        numpy_cell, GATES, GATES.replace("i, f", "f, i"))], CELL_BACKWARD),
+    Fault("cell: i and o read in each other's place, backward only", [(
+        numpy_cell, GATES, GATES.replace("i, f, g, o", "o, f, g, i"))], CELL_BACKWARD),
+    Fault("cell: di and df written in each other's place", [(
+        numpy_cell, DZ, DZ.replace("di, df", "df, di"))], CELL_BACKWARD),
+    Fault("cell: i and f exchanged, forward only", [(
+        numpy_cell, Z, Z.replace("i, f", "f, i"))], CELL_FORWARD),
+    Fault("cell: i and f exchanged, in both directions", [
+        (numpy_cell, Z, Z.replace("i, f", "f, i")), (numpy_cell, GATES, GATES.replace("i, f", "f, i")),
+        (numpy_cell, DZ, DZ.replace("di, df", "df, di"))], TORCH, GRADIENTS),
+    Fault("cell: i and f exchanged, in both directions, seen by the textbook", [
+        (numpy_cell, Z, Z.replace("i, f", "f, i")), (numpy_cell, GATES, GATES.replace("i, f", "f, i")),
+        (numpy_cell, DZ, DZ.replace("di, df", "df, di"))], DELTA_SUM, GRADIENTS),
+    # biases, states, inputs
+    Fault("lstm: one gate's bias used for all", [(
+        lstm, "from_x += b[:, None]", "from_x += xp.tile(b[:H], 4)[:, None]")], TORCH),
+    Fault("lstm: b's gradient from the first step only", [(
+        lstm, "delta.sum(axis=1)", "dz[0].sum(axis=1)")], GRADIENTS),
+    Fault("lstm: hidden state never advanced", [(
+        lstm, "xp.matmul(U, h[t], out=z[t])", "xp.matmul(U, h[0], out=z[t])")], TORCH),
+    Fault("lstm: cell state never advanced", [(
+        lstm, "cell.forward(z[t], c[t],", "cell.forward(z[t], c[0],")], TORCH),
+    Fault("lstm: x and h_prev exchanged in dW and dU where they fit", [
+        (lstm, "delta @ saved.x.reshape(T * B, D)",
+         "delta @ (h_prev if D == H else saved.x.reshape(T * B, D))"),
+        (lstm, "delta @ h_prev  ", "delta @ (saved.x.reshape(T * B, D) if D == H else h_prev)  ")],
+        STACK, GRADIENTS),
+    Fault("lstm: h for h_prev in dU", [(
+        lstm, "h_prev = h[:T]", "h_prev = h[1:]")], GRADIENTS),
+    Fault("lstm: h_0 and c_0 exchanged", [(lstm, START, START_SWAPPED)], GRADIENTS),
+    Fault("lstm: h_0 and c_0 exchanged, in both directions", [
+        (lstm, START, START_SWAPPED), (lstm, D_START, D_START_SWAPPED)], TORCH, GRADIENTS),
+    Fault("lstm: dh_0 and dc_0 exchanged", [(lstm, D_START, D_START_SWAPPED)], GRADIENTS),
+    Fault("lstm: dh_0 and dc_0 exchanged, seen by two halves", [(lstm, D_START, D_START_SWAPPED)], HALVES),
+    Fault("lstm: h_n and c_n exchanged, in both directions", [
+        (lstm, END, END_SWAPPED), (lstm, D_END, D_END_SWAPPED)], TORCH, GRADIENTS),
+    Fault("lstm: the upstream gradient changed in place", [(
+        lstm, "d_from_above[...] = dy.transpose(0, 2, 1)",
+        "dy *= 2; d_from_above[...] = dy.transpose(0, 2, 1) / 2")], UNCHANGED),
+    Fault("lstm: the mask left out backward", [(
+        lstm, "dy = dy * saved.mask", "dy = dy * 1")], LSTM_DROPOUT, GRADIENTS),
+    # the textbook's sums
+    Fault("rnn: h_k for h_{k-1} in dU", [(
+        rnn, "np.outer(delta[t, k], states.h[k])", "np.outer(delta[t, k], states.h[k + 1])")], RNN),
+    Fault("rnn: x and h_prev exchanged in dU", [(
+        rnn, "dU += np.outer(delta[t, k], states.h[k])",
+        "dU += np.outer(delta[t, k], np.resize(x[k], states.h[k].shape))")], RNN),
+    Fault("rnn: db from the first step only", [(
+        rnn, "db += delta[t, k]", "db += delta[t, k] * (k == 0)")], RNN),
+    Fault("rnn: dU = for +=", [(rnn, "dU += np.outer", "dU[...] = np.outer")], RNN),
+    Fault("textbook: forward mode forgets dL/dc_T", [(
+        lstm_textbook, "dL += np.tensordot(last, dc, 1)", "dL += 0 * np.tensordot(last, dc, 1)")],
+        BOOK_FORWARD_MODE),
+    # the loss
+    Fault("softmax: backward times 1000", [(
+        functional, "scale = d_loss / len(targets)", "scale = 1000 * d_loss / len(targets)")], SOFTMAX),
+    Fault("softmax: backward zero", [(
+        functional, "scale = d_loss / len(targets)", "scale = 0 * d_loss / len(targets)")], SOFTMAX),
+    Fault("softmax: backward times 1000, seen by the whole model", [(
+        functional, "scale = d_loss / len(targets)", "scale = 1000 * d_loss / len(targets)")], MODEL),
+    Fault("softmax: the logits written over unasked", [(
+        functional, "axis=1, keepdims=True), out=out)", "axis=1, keepdims=True), out=logits)")], IN_PLACE),
+    Fault("softmax: the one-hot forgotten", [(
+        functional, "targets] -= scale", "targets] -= 0")], SOFTMAX),
+    Fault("sigmoid: derivative without 1 - y", [(
+        functional, "return dy * y * (1 - y)", "return dy * y")], SIGMOID),
+    Fault("model: the mean over B instead of T*B, backward only", [(
+        model, D_LOGITS, D_LOGITS.replace("d_loss", "d_loss * len(self.embedding.tokens)"))], MODEL),
+    Fault("model: the mean over B instead of T*B, in both directions", [
+        (model, D_LOGITS, D_LOGITS.replace("d_loss", "d_loss * len(self.embedding.tokens)")),
+        (model, "return loss\n", "return loss * (len(tokens) - 1)\n")], MODEL_TORCH, MODEL),
+    Fault("model: the mean over B instead of T*B, seen by the loss itself", [
+        (model, D_LOGITS, D_LOGITS.replace("d_loss", "d_loss * len(self.embedding.tokens)")),
+        (model, "return loss\n", "return loss * (len(tokens) - 1)\n")],
+        check(test_model.test_loss_is_the_mean_over_time_and_batch), MODEL),
+    Fault("model: the mask left out backward", [(
+        model, "dh *= self.mask", "dh *= 1")], MODEL_DROPOUT, MODEL),
+    # the layers
+    Fault("embedding: = instead of scatter-add", [(
+        layers, 'self.backend.scatter_add(self.gradients["embedding"], self.tokens.reshape(-1), '
+                'dx.reshape(-1, E))',
+        'self.gradients["embedding"][self.tokens.reshape(-1)] = dx.reshape(-1, E)')], EMBEDDING),
+    Fault("embedding: += on rows instead of scatter-add", [(
+        layers, 'self.backend.scatter_add(self.gradients["embedding"], self.tokens.reshape(-1), '
+                'dx.reshape(-1, E))',
+        'self.gradients["embedding"][self.tokens.reshape(-1)] += dx.reshape(-1, E)')], EMBEDDING),
+    Fault("embedding: += on rows, seen by the whole model", [(
+        layers, 'self.backend.scatter_add(self.gradients["embedding"], self.tokens.reshape(-1), '
+                'dx.reshape(-1, E))',
+        'self.gradients["embedding"][self.tokens.reshape(-1)] += dx.reshape(-1, E)')], MODEL_TORCH),
+    Fault("linear: the bias's gradient from the first row only", [(
+        layers, "dy.sum(axis=0)", "dy[0]")], LINEAR),
+    # the optimiser
+    Fault("adam: the second moment not corrected", [(
+        optim, "math.sqrt(1 - beta2 ** self.t)", "1.0")], ADAM),
+    Fault("clip: never", [(optim, "xp.minimum(1.0, max_norm", "xp.maximum(1.0, 0 * max_norm")], CLIP),
+]
+CHECKS = {id(run): run for fault in FAULTS for run in (fault.caught_by, fault.blind) if run}.values()
+
+
+def codes_in(code, path=()):
+    """Every function's code in a compiled module, by its place: ("LSTM", "forward")."""
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield path + (inner.co_name,), inner
+            yield from codes_in(inner, path + (inner.co_name,))
+
+
+def function_at(module, path):
+    """The function that stands at this place in the module, or None for what is no plain function."""
+    found = module
+    for name in path:
+        found = inspect.getattr_static(found, name, None)
+    found = getattr(found, "__func__", found)               # a static method
+    return found if isinstance(found, types.FunctionType) and found.__module__ == module.__name__ else None
+
+
+def plant(monkeypatch, changes):
+    """Give the module's own functions the code of its changed source; all who hold them see it."""
+    for module in {module.__name__: module for module, _, _ in changes}.values():
+        source = inspect.getsource(module)
+        for where, text, instead in changes:
+            if where is module:
+                assert source.count(text) == 1, (
+                    f"{module.__name__} has {text!r} {source.count(text)} times, not once: "
+                    "its text has changed, so write this fault for the new text")
+                source = source.replace(text, instead)
+        planted = 0
+        for path, code in codes_in(compile(source, module.__file__, "exec", dont_inherit=True)):
+            function = function_at(module, path)
+            if function is not None and function.__code__ != code:
+                monkeypatch.setattr(function, "__code__", code)
+                planted += 1
+        assert planted, f"{module.__name__}: the change reaches no function"
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.name} <- {fault.caught_by.name}")
+def test_fault_is_caught(monkeypatch, fault):
+    with monkeypatch.context() as patch:
+        plant(patch, fault.changes)
+        with pytest.raises((AssertionError, ValueError)) as caught:
+            fault.caught_by()
+        misfit = caught.errisinstance(ValueError) and "operand" in str(caught.value)
+        assert not misfit, "the shapes do not fit, which is no test of the check"
+        if fault.blind:
+            fault.blind()
+
+
+@pytest.mark.parametrize("run", CHECKS, ids=lambda run: run.name)
+def test_unchanged_the_check_passes(run):
+    run()
+
+
+def test_every_fault_has_a_name_of_its_own():
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+def test_text_that_is_gone_is_told(monkeypatch):
+    with pytest.raises(AssertionError, match="scratch_lstm.rnn has 'no such text' 0 times, not once"):
+        plant(monkeypatch, [(rnn, "no such text", "")])
+    with pytest.raises(AssertionError, match="reaches no function"):
+        plant(monkeypatch, [(rnn, "# (6.46)", "# (6.64)")])
