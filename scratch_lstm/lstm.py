@@ -1,7 +1,8 @@
 """The LSTM that trains: stacked layers, whole batches, one backward pass in O(T) time and memory.
 
 Equations (6.51)-(6.56) of NNDL chapter 6, draft of 2019-04-10, and the gradients derived from them.
-lstm_textbook.py says the same as printed; this file says it fast, and every change is an equality:
+lstm_textbook.py says the same as printed; this file says it fast, and every change is an equality
+(derivations/04_accumulated_pass.md and 11_page_to_machine.md):
 
 - W x_t for all t is one product before the time loop; only U h_{t-1} has to wait for its turn.
 - The four gates are one product: W, U, b of i, f, g, o stand under each other.

@@ -2,7 +2,8 @@
 
 Equations (6.51)-(6.56) of Qiu Xipeng, Neural Networks and Deep Learning (NNDL), chapter 6, with the
 numbers of the draft of 2019-04-10. Slow and plain on purpose: to be read beside the printed page.
-The book leaves the gradient as an exercise (6-3 in this draft, 6-4 in print). Derived here:
+The book leaves the gradient as an exercise (6-3 in this draft, 6-4 in print). Step by step it is derived in
+derivations/07_lstm_backward.md; in short:
 
 z_k = U h_{k-1} + W x_k + b in R^{4H} is the net input of the four gates i, f, g (the book's c~), o,
 stacked in this order. delta_{t,k} = dL_t/dz_k, also in R^{4H}. Going back from step k+1 to step k < t:

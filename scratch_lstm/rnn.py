@@ -3,7 +3,8 @@
     z_k = U h_{k-1} + W x_k + b        h_k = f(z_k)        k = 1, ..., T
 
 Equations (6.28)-(6.47) of Qiu Xipeng, Neural Networks and Deep Learning (NNDL), chapter 6, with the
-numbers of the draft of 2019-04-10. Slow and plain on purpose: to be read beside the printed page.
+numbers of the draft of 2019-04-10. Slow and plain on purpose: to be read beside the printed page, and
+beside derivations/, where pages 1 to 5 derive them.
 
 Sizes: T time steps, D inputs, H hidden units. One sequence, no batch.
 Rows: h_k is h[k], with h_0 in h[0]. Python counts the other arrays from 0, so that the step k of the
