@@ -126,6 +126,21 @@ def test_only_scalars_and_no_dropped_imaginary_part(f, oracle):
         oracle(f, np.ones(2))
 
 
+@pytest.mark.parametrize("call, message", [
+    (lambda: complex_step(np.sum, np.ones(2, np.float32)), "need a float64 array, not float32"),
+    (lambda: complex_step(np.sum, 1.0), "need a float64 array, not <class 'float'>"),
+    (lambda: central_difference(lambda x: x, np.ones(3)), "f must be a real scalar, not float64 (3,)"),
+    (lambda: central_difference(lambda x: 1j, np.ones(3)), "f must be a real scalar, not complex128 ()"),
+    (lambda: complex_step(lambda x: x, np.ones(3)), "f of complex x must be a complex scalar, not complex128 "
+     "(3,): somewhere the imaginary part was dropped"),
+    (lambda: complex_step(lambda x: x[0].real, np.ones(3)), "f of complex x must be a complex scalar, "
+     "not float64 (): somewhere the imaginary part was dropped")])
+def test_what_the_oracles_say_that_they_were_given(call, message):
+    with pytest.raises(ValueError) as told:
+        call()
+    assert str(told.value) == message
+
+
 # One direction
 
 def test_directional_costs_one_call_and_sees_one_entry():
@@ -341,6 +356,25 @@ def test_zeros_are_exact_and_never_assumed(method):
         check(gradients=right)
     assert not check(gradients=dict(x=2 * x, y=1e-300 * x), zeros=["y"]).ok
     assert not check(gradients=dict(x=0 * x, y=0 * x), zeros=["x", "y"]).ok
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("size", [1e-8, 1e8])
+def test_the_bound_is_relative_whatever_the_size(size, fault, method):
+    """Gradients of 1e-8: an error that is small only beside 1 is seen as well."""
+    function, arguments, gradients = two_tensors()
+    gradients = {name: size * gradient for name, gradient in gradients.items()}
+    wrong = dict(gradients, A=FAULTS[fault](gradients["A"]))
+    table = check_gradients(lambda A, B: size * function(A, B), arguments, wrong, [method])
+    assert [row.ok for row in table] == [False, True]
+
+
+@pytest.mark.parametrize("method", ["central", "complex"])
+def test_a_tensor_without_entries_is_named(method):
+    with pytest.raises(ValueError, match=rf"^y \({method}\): the reference is zero everywhere"):
+        check_gradients(lambda x, y: np.sum(x), dict(x=np.ones(2), y=np.ones(0)),
+                        dict(x=np.ones(2), y=np.ones(0)), [method])
 
 
 @pytest.mark.parametrize("options, seed", [({}, 0), ({"seed": 5}, 5)])

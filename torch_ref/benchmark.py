@@ -119,6 +119,7 @@ def work(pipe: Connection, name: str, size: Size, threads: int) -> None:
         forget_the_peak()
         one = learner_of(name, size, threads)
         step, forward = one.step, lambda tokens, number: one.loss(tokens)
+        tokens = one.model.backend.to_device(tokens)
     for turn in iter(pipe.recv, None):
         if turn == "memory":
             pipe.send(memory("VmHWM") - before)

@@ -32,7 +32,8 @@ class Pair:
         for epoch in range(1, settings.epochs + 1):
             rng = training.epoch_rng(settings, epoch)
             for batch in corpus.batches(poems, settings.batch_size, rng):
-                ours, theirs = (float(side.step(batch, step)[0]) for side in (self.ours, self.theirs))
+                ours, theirs = (float(side.step(side.model.backend.to_device(batch), step)[0])
+                                for side in (self.ours, self.theirs))
                 step += 1
                 yield epoch, ours, theirs, batch.shape[1]
 
