@@ -308,6 +308,15 @@ def test_every_method_sees_every_fault(fault, method):
         table.assert_ok()
 
 
+def test_the_message_counts_those_that_fail():
+    function, arguments, gradients = two_tensors()
+    wrong = dict(gradients, A=2 * gradients["A"])
+    table = check_gradients(function, arguments, wrong, ["central", "complex"])
+    del table[-1]
+    with pytest.raises(AssertionError, match="2 of 3 fail"):
+        table.assert_ok()
+
+
 @pytest.mark.parametrize("wrong, why", [
     (np.full((3, 3), np.nan), "A .*nan"), (np.ones((3, 1)), "A: .*gradient float64 \\(3, 1\\)"),
     (np.ones((3, 3), np.float32), "A: .*float32"), (1.0, "A: ")])
