@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import os
 import sys
 from dataclasses import fields
 from datetime import datetime
@@ -28,10 +30,13 @@ HELP = {
     "clip": "largest norm of the gradient",
     "held_out": "fraction of the poems to measure on, not to train on",
     "seed": "of everything random",
-    "threads": "of the matrix products",
+    "threads": "of the matrix library (numpy), or parts of each batch (numba)",
     "log_every": "steps between two readings of the loss",
     "save_every": "steps between two checkpoints",
 }
+
+
+CHOICES = {"backend": ("auto", "numpy", "numba", "cupy", "torch"), "dtype": ("float32", "float64")}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     train = parser.add_argument_group("training")
     for field in fields(Settings):
         kind = {"int": int, "float": float, "str": str}[str(field.type)]
-        choices = ("auto", "numpy", "numba", "cupy", "torch") if field.name == "backend" else None
+        choices = CHOICES.get(field.name)
         train.add_argument(flag(field.name), type=kind, choices=choices,
                            metavar=None if choices else kind.__name__.upper(),
                            help=f"{HELP[field.name]} [{field.default}]")
@@ -115,7 +120,7 @@ def run(args: argparse.Namespace) -> bool:
         if args.prompt and args.acrostic:
             raise InputError("--prompt and --acrostic exclude each other")
         acrostic = options.pop("acrostic", None)
-        prompts = acrostic or options.pop("prompt", list(commands.LAB_PROMPTS))
+        prompts = acrostic or options.pop("prompt", None)
         commands.write(args.generate, prompts, acrostic=bool(acrostic), **options)
         return True
     if args.resume:
@@ -124,7 +129,7 @@ def run(args: argparse.Namespace) -> bool:
     allow(args, TRAINING | CORPUS, "without --generate")
     if args.corpus:
         allow(args, TRAINING | {"corpus"}, "with --corpus")
-    out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
+    out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     settings, rule = Settings(**given(args, TRAINING - {"out"})), given(args, CORPUS - {"corpus"})
     if args.compare:
         commands.compare(torch_part("compare").compare, settings, out, args.corpus, rule)
@@ -134,6 +139,9 @@ def run(args: argparse.Namespace) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 1 the training diverged, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")   # for a terminal without Chinese
     args = parser().parse_args(arguments)
     try:
         return 0 if run(args) else 130
@@ -142,6 +150,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:    # nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

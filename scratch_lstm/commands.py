@@ -43,9 +43,16 @@ def start(settings: Settings, out: Path, corpus_file: Path | None, rule: dict[st
     settings = chosen(settings, learners)
     path = corpus_file or corpus_builder.build(**rule)
     corpus = Corpus.load(path)
+    corpus.split(settings.held_out, settings.seed)    # what cannot be trained leaves no folder behind
+    learner = learner_of(settings, corpus, learners)
     run.create(asdict(settings) | {"corpus": str(path.resolve()), "corpus_sha256": sha256(path),
                                    "numpy": np.__version__})
-    return _train(settings, corpus, run, learners)
+    return _train(settings, corpus, run, learner)
+
+
+def learner_of(settings: Settings, corpus: Corpus, learners: Learners) -> Learner:
+    """A new learner of that backend."""
+    return learners.get(settings.backend, make_learner)(settings, len(corpus.word_int_map))
 
 
 def chosen(settings: Settings, learners: Learners) -> Settings:
@@ -70,25 +77,36 @@ def resume(path: Path, learners: Learners, **changed: Any) -> bool:
     corpus = Corpus.load(corpus_file)
     if sha256(corpus_file) != expected:
         raise InputError(f"{corpus_file}: has changed since the run began; put it back, or start a new run")
+    done = run.restore()[0].epoch
+    if settings.epochs < done:
+        raise InputError(f"{path}: {done} epochs are done already, more than --epochs {settings.epochs}")
+    if settings.epochs == done:
+        print(f"all {done} epochs are done; --resume {path} --epochs N goes on to N")
     if changed:
         run.write_config(config | asdict(settings))
-    return _train(settings, corpus, run, learners)
+    return _train(settings, corpus, run, learner_of(settings, corpus, learners))
 
 
 def compare(side_by_side: Callable[..., Any], settings: Settings, out: Path, corpus_file: Path | None,
             rule: dict[str, Any]) -> None:
     """Train here and elsewhere at once, by `side_by_side`(settings, corpus, out, progress)."""
     settings = chosen(settings, {})
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: is there already; choose another --out")
     corpus = Corpus.load(corpus_file or corpus_builder.build(**rule))
     blas_threads = 1 if get_backend(settings.backend).shards else settings.threads
     with threadpool_limits(blas_threads, user_api="blas"):
         side_by_side(settings, corpus, out, Progress())
 
 
-def write(path: Path, prompts: list[str], count: int, strict: bool, threads: int, **options: Any) -> None:
-    """Print `count` poems for each prompt from the model in a file or in a run's folder."""
+def write(path: Path, prompts: list[str] | None, count: int, strict: bool, threads: int,
+          **options: Any) -> None:
+    """Print `count` poems for each prompt (None: the lab's) from the model in a file or a run's folder."""
+    if threads < 1 or options.get("seed", 0) < 0:
+        raise InputError("--threads must be at least 1, and --seed 0 or more")
     file = RunDirectory(path).model if path.is_dir() else path
     model, word_int_map, poems = checkpoint.load(file)
+    prompts = usable_prompts(word_int_map) if prompts is None else prompts
     if strict and poems["form"] is None:
         raise InputError(f"{file}: its poems have no form in common; leave out --strict")
     if count < 1:
@@ -97,6 +115,11 @@ def write(path: Path, prompts: list[str], count: int, strict: bool, threads: int
         raise InputError("--count: greedy poems of one prompt are all the same; give a --temperature with it")
     with threadpool_limits(threads, user_api="blas"):
         print_poems(model, word_int_map, poems, [p for p in prompts for _ in range(count)], strict, **options)
+
+
+def usable_prompts(word_int_map: dict[str, int]) -> list[str]:
+    """The lab's prompts, as far as the vocabulary has their characters; else a poem from nothing."""
+    return [prompt for prompt in LAB_PROMPTS if set(prompt) <= set(word_int_map)] or [""]
 
 
 def print_poems(model: PoemModel, word_int_map: dict[str, int], poems: dict[str, Any], prompts: list[str],
@@ -114,7 +137,7 @@ def print_poems(model: PoemModel, word_int_map: dict[str, int], poems: dict[str,
         print(f"# {kept} of {len(written)} have the form {form}")
 
 
-def _train(settings: Settings, corpus: Corpus, run: RunDirectory, learners: Learners) -> bool:
+def _train(settings: Settings, corpus: Corpus, run: RunDirectory, learner: Learner) -> bool:
     """Train from wherever the run stands, then draw the loss and print the lab's poems."""
     progress = Progress()
     progress.say(f"corpus {corpus.path}")
@@ -124,11 +147,10 @@ def _train(settings: Settings, corpus: Corpus, run: RunDirectory, learners: Lear
     shape = (len(corpus.poems), int(corpus.lengths[0])) if same_length else (len(corpus.poems),)
     progress.say(f"poems_vector {shape}  word_int_map {len(corpus.word_int_map)}"
                  f"  int_word_map {len(corpus.int_word_map)}")
-    prompts = [p for p in LAB_PROMPTS if set(p) <= set(corpus.word_int_map)] or [""]
-    learner: Learner = learners.get(settings.backend, make_learner)(settings, len(corpus.word_int_map))
+    prompts = usable_prompts(corpus.word_int_map)
     model = learner.model
     blas_threads = 1 if model.backend.shards else settings.threads
-    with threadpool_limits(blas_threads, user_api="blas"), _interrupt(progress) as interrupted:
+    with threadpool_limits(blas_threads, user_api="blas"), run.lock(), _interrupt(progress) as interrupted:
         training = Training(settings, corpus, learner, run, progress, interrupted)
         parameters = sum(p.size for p in model.parameters.values())
         progress.say(f"backend {settings.backend}, {settings.dtype}, threads: {settings.threads}; "
@@ -137,8 +159,8 @@ def _train(settings: Settings, corpus: Corpus, run: RunDirectory, learners: Lear
         try:
             finished = training.run(prompts[0])
         except Diverged as error:
-            raise Diverged(f"{error}; try a lower --learning-rate. "
-                           f"{run.path} holds the last good checkpoint") from None
+            raise Diverged(f"{error}; start a new run with a lower "
+                           f"--learning-rate. {run.path} holds the last good checkpoint") from None
         if not draw_loss(run.read_log(), run.plot, f"{run.path.name}: {corpus.path.name}"):
             progress.say("no loss.png: it needs matplotlib (pip install 'scratch-lstm[plots]')")
         if not finished:

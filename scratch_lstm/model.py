@@ -33,6 +33,7 @@ class PoemModel:
                       "hidden_size": hidden_size, "num_layers": num_layers}
         self.backend = get_backend(backend)
         self.dropout, self.training = dropout, True
+        self.saved: Any = None
         self.rng = rng = np.random.default_rng(seed)
         self.embedding = Embedding(vocabulary_size, embedding_size, self.backend, dtype, rng)
         self.lstm = LSTM(embedding_size, hidden_size, num_layers, dropout, self.backend, dtype, rng)
@@ -86,6 +87,7 @@ class PoemModel:
         The logits are a buffer that the next forward writes over.
         """
         T, B = tokens.shape
+        self.saved = None       # its buffer is about to be written over
         self.lstm.training = self.training
         h, state = self.lstm.forward(self.embedding.forward(tokens), state)             # (T, B, H)
         self.mask = None
@@ -109,7 +111,9 @@ class PoemModel:
 
     def backward(self, d_loss: float = 1.0) -> None:
         """Add the gradient of d_loss times the latest loss to `gradient`. May be called again, with the same
-        d_loss."""
+        d_loss. Raises RuntimeError if there is no loss, or another forward came after it."""
+        if self.saved is None:
+            raise RuntimeError("backward needs a loss just before it")
         if self.dlogits is None:
             self.dlogits = self.backend.loss.softmax_cross_entropy_backward(
                 self.saved, self.targets, d_loss, self.backend.xp, out=self.saved[0])

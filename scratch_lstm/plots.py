@@ -41,7 +41,8 @@ def draw_loss(log: list[dict[str, Any]], path: Path, title: str) -> bool:
         best = min(held_out, key=lambda line: line["held_out_loss"])
         axes.annotate(f"best {best['held_out_loss']:.2f}, epoch {best['epoch']}", color="C1",
                       xy=(best["step"] * scale, best["held_out_loss"]), xytext=(0, 12),
-                      textcoords="offset points", ha="center", va="bottom")
+                      textcoords="offset points", va="bottom",
+                      ha="right" if best is held_out[-1] else "center")
     axes.set_xlabel("steps" if per_epoch is None else "epochs")
     axes.set_ylabel("cross-entropy (nats per character)")
     axes.set_title(title)

@@ -16,6 +16,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,11 @@ from . import checkpoint
 from .corpus import Corpus
 from .errors import InputError
 from .model import PoemModel
+
+try:
+    import fcntl
+except ImportError:   # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @dataclass
@@ -57,9 +64,20 @@ class RunDirectory:
     def resume_command(self) -> str:
         return f"python train_poems.py --resume {shlex.quote(str(self.path))}"
 
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Two processes must not train one run. The system lets go of the lock, however a process ends."""
+        with open(self._config, "rb") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    raise InputError(f"{self.path}: another process is training this run") from None
+            yield
+
     def check_free(self) -> None:
         """A run that is already there is not written over."""
-        if self._config.exists():
+        if os.path.exists(self._config):
             raise InputError(f"{self.path}: already holds a run; go on with --resume {self.path}, "
                              "or choose another --out")
 
@@ -120,4 +138,7 @@ class RunDirectory:
                              f"mend that, then: {self.resume_command}") from None
 
     def read_log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
+        try:
+            return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self._log}: cannot be read ({error}); the models are not touched") from None

@@ -16,6 +16,7 @@ import numpy as np
 
 from .backend import Array
 from .corpus import Corpus
+from .errors import InputError
 from .generate import generate
 from .model import PoemModel
 from .optim import Adam, clip_grad_norm
@@ -94,7 +95,10 @@ class Training:
         self.training, self.held_out = corpus.split(settings.held_out, settings.seed)
         self.position, arrays = run.restore()
         if arrays:
-            learner.restore(arrays, self.position.step)
+            try:
+                learner.restore(arrays, self.position.step)
+            except (KeyError, ValueError):
+                raise InputError(f"{run.path}: its state does not fit its config.json") from None
         self.unread: list[tuple[int, Array, Array]] = []   # predictions, loss, norm of steps not yet logged
         self.shown = ""                                    # of the loss, as it was last read
 
@@ -168,6 +172,8 @@ class Training:
         position = self.position
         training_loss = position.loss_sum / position.predictions
         held_out_loss = self.evaluate(self.held_out)
+        if held_out_loss is not None and not math.isfinite(held_out_loss):
+            raise Diverged(f"epoch {epoch}: the held-out loss is {held_out_loss}")
         poem, = generate(self.learner.model, self.corpus.word_int_map, [self.prompt],
                          limit=self.corpus.longest)
         line: dict[str, Any] = {
@@ -176,8 +182,8 @@ class Training:
         self.run_directory.log([line])
         told = f"epoch {epoch:2d}  training loss {training_loss:.4f}"
         if held_out_loss is not None:
-            told += f"  held-out loss {held_out_loss:.4f}  perplexity {math.exp(held_out_loss):.1f}"
-        self.progress.say(f"{told}  {position.seconds:.1f} s  {poem}")
+            told += f"  held-out loss {held_out_loss:.4f}  perplexity {np.exp(held_out_loss):.1f}"
+        told += f"  {position.seconds:.1f} s  {poem}"
         is_best = held_out_loss is not None and (position.best_loss is None
                                                  or held_out_loss < position.best_loss)
         if is_best:
@@ -185,6 +191,7 @@ class Training:
         position.epoch, position.step_in_epoch = epoch, 0
         position.loss_sum, position.predictions, position.seconds = 0.0, 0, 0.0
         self._save(is_best)
+        self.progress.say(told)
 
     def evaluate(self, indices: np.ndarray) -> float | None:
         """Mean cross-entropy over all predictions in these poems, in nats; None where there are none."""

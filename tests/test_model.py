@@ -102,3 +102,13 @@ def test_it_learns_one_batch_by_heart():
         clip_grad_norm(model.gradient, 1.0)
         optimizer.step()
     assert first > 2 and loss < 0.6      # the first words cannot be told apart, the rest can
+
+
+def test_backward_belongs_to_the_loss_just_before_it():
+    model, batch = random_model(), tokens()
+    with pytest.raises(RuntimeError, match="loss just before"):
+        model.backward()
+    model.loss(batch)
+    model.forward(batch)
+    with pytest.raises(RuntimeError, match="loss just before"):
+        model.backward()

@@ -145,6 +145,26 @@ def test_a_diverging_run_stops(corpus_file, tmp_path, capsys):
     assert np.isfinite(load_file(out / "state.safetensors")["vector"]).all()
 
 
+def test_a_refused_run_leaves_no_folder(tmp_path, capsys):
+    file, out = tmp_path / "one.txt", tmp_path / "run"
+    file.write_text("风花雪月\n", encoding="utf-8")
+    assert "--held-out 0" in error_of([*SMALL, "--corpus", file, "--out", out], capsys)
+    assert not out.exists()
+    assert train_poems.main([*SMALL, "--corpus", str(file), "--out", str(out), "--held-out", "0"]) == 0
+    capsys.readouterr()
+    assert train_poems.main(["--generate", str(out)]) == 0        # the lab's prompts are not in this vocabulary
+    assert len(capsys.readouterr().out.splitlines()) >= 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such lock")
+def test_two_processes_do_not_train_one_run(trained, capsys):
+    from scratch_lstm.run_directory import RunDirectory
+    with RunDirectory(trained).lock():
+        assert "another process is training this run" in error_of(
+            ["--resume", trained, "--epochs", "3"], capsys)
+    assert "epochs are done already" in error_of(["--resume", trained, "--epochs", "1"], capsys)
+
+
 def begin(corpus_file, out, *flags):
     """A long run in a process of its own."""
     command = [sys.executable, SCRIPT, *SMALL, "--epochs", "150", "--corpus", str(corpus_file),
