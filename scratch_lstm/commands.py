@@ -77,7 +77,7 @@ def resume(path: Path, learners: Learners, **changed: Any) -> bool:
     corpus = Corpus.load(corpus_file)
     if sha256(corpus_file) != expected:
         raise InputError(f"{corpus_file}: has changed since the run began; put it back, or start a new run")
-    done = run.restore()[0].epoch
+    done = run.last_saved()[0].epoch
     if settings.epochs < done:
         raise InputError(f"{path}: {done} epochs are done already, more than --epochs {settings.epochs}")
     if settings.epochs == done:

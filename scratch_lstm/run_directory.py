@@ -67,7 +67,7 @@ class RunDirectory:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Two processes must not train one run. The system lets go of the lock, however a process ends."""
-        with open(self._config, "rb") as file:
+        with open(self._log, "ab") as file:     # the one file that is never replaced
             if fcntl is not None:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -115,7 +115,14 @@ class RunDirectory:
         checkpoint.write_arrays(self._state, arrays, asdict(position))
 
     def restore(self) -> tuple[Position, dict[str, np.ndarray]]:
-        """The last position and its arrays; Position() and {} before the first save. Cuts the log back."""
+        """The last position and its arrays, and the log cut back to it: for the one who holds the lock."""
+        position, arrays = self.last_saved()
+        if self._log.exists() and self._log.stat().st_size > position.log_bytes:
+            os.truncate(self._log, position.log_bytes)
+        return position, arrays
+
+    def last_saved(self) -> tuple[Position, dict[str, np.ndarray]]:
+        """The last position and its arrays; Position() and {} before the first save."""
         position, arrays = Position(), dict[str, np.ndarray]()
         if self._state.exists():
             arrays, about = checkpoint.read_arrays(self._state)
@@ -123,8 +130,6 @@ class RunDirectory:
                 position = Position(**about)
             except TypeError:
                 raise InputError(f"{self._state}: not the state of a training run") from None
-        if self._log.exists() and self._log.stat().st_size > position.log_bytes:
-            os.truncate(self._log, position.log_bytes)
         return position, arrays
 
     def log(self, lines: list[dict[str, Any]]) -> None:

@@ -275,6 +275,11 @@ def test_relative_error_fails_loudly(a, b, why):
         relative_error(a, b, "dU")
 
 
+def test_relative_error_of_a_tensor_without_a_name():
+    with pytest.raises(ValueError, match="^tensor: the reference is zero everywhere"):
+        relative_error(np.ones(2), np.zeros(2))
+
+
 # The front
 
 METHODS = ("central", "complex", "directional")
@@ -427,6 +432,10 @@ def test_a_failure_shows_both_values_and_where():
     assert len(lines) == 5 and len({line.index("e-") for line in lines[1:]}) == 1     # aligned
     assert table.worst.index == (2, 1) and table.worst.value == 0.5
     assert abs(table.worst.reference - right) <= 1e-9
+    with pytest.raises(AssertionError, match=r"^2 of 4 fail\ntensor "):
+        table.assert_ok()
+    with pytest.raises(AssertionError, match="^1 of 3 fail\n"):
+        GradientTable(table[1:]).assert_ok()
     for word in ("A  ", "complex", "FAIL", "[2, 1]", "+5.000000000000000e-01", f"{right:+.9e}"[:10]):
         assert word in lines[2]
     assert "ok" in lines[4] and "FAIL" not in lines[4]

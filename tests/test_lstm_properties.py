@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lstm_cases import (BACKENDS, EXACT, USES, draw, filled, layer_of, loss_of, ours, shapes, single,
                         there_and_back)
 
+from scratch_lstm import LSTM, get_backend
 from scratch_lstm.gradcheck import relative_error
 
 backends = pytest.mark.parametrize("backend", BACKENDS)
@@ -244,3 +245,42 @@ def test_errors_say_what_and_where(backend):
         shapes = f"{pair[0].shape} and {pair[1].shape}; both must be (L, B, H) = (2, 3, 5)"
         with pytest.raises(ValueError, match=f"^{re.escape('d_state has shapes ' + shapes)}$"):
             layer.backward(upstream["h"], pair)
+
+
+def test_a_compiled_loop_is_used_for_real_numbers_only():
+    """Where a backend has one. It computes the same, so only the call can tell."""
+    class Called(Exception):
+        pass
+
+    class Loop:
+        @staticmethod
+        def forward(*arrays):
+            raise Called
+
+        backward = forward
+
+    backend = get_backend("numpy")
+    for dtype, compiled in (("float32", True), ("float64", True), ("complex64", False), ("complex128", False)):
+        layer, x, dh = LSTM(2, 5, backend=backend, dtype=dtype), np.ones((4, 3, 2), dtype), np.ones((4, 3, 5))
+        for way, call in (("forward", lambda: layer.forward(x)),
+                          ("backward", lambda: layer.backward(dh.astype(dtype)))):
+            backend.loop = Loop
+            try:
+                call()
+                assert not compiled, f"{way}, {dtype}"
+            except Called:
+                assert compiled, f"{way}, {dtype}"
+            backend.loop = None
+            call()
+
+
+def test_the_start_without_a_seed_is_that_of_seed_0():
+    default, zero, one = LSTM(2, 3).parameters, LSTM(2, 3, seed=0).parameters, LSTM(2, 3, seed=1).parameters
+    assert bytes_of(default) == bytes_of(zero) != bytes_of(one)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_mask_has_the_layer_s_dtype(dtype):
+    layer = LSTM(2, 5, 2, dropout=0.4, dtype=dtype)
+    layer.forward(np.ones((4, 3, 2), dtype))
+    assert layer.saved[0].mask.dtype == dtype and layer.saved[1].mask is None

@@ -152,7 +152,7 @@ def test_a_refused_run_leaves_no_folder(tmp_path, capsys):
     assert not out.exists()
     assert train_poems.main([*SMALL, "--corpus", str(file), "--out", str(out), "--held-out", "0"]) == 0
     capsys.readouterr()
-    assert train_poems.main(["--generate", str(out)]) == 0        # the lab's prompts are not in this vocabulary
+    assert train_poems.main(["--generate", str(out)]) == 0  # without the lab's prompts
     assert len(capsys.readouterr().out.splitlines()) >= 2
 
 
@@ -160,8 +160,9 @@ def test_a_refused_run_leaves_no_folder(tmp_path, capsys):
 def test_two_processes_do_not_train_one_run(trained, capsys):
     from scratch_lstm.run_directory import RunDirectory
     with RunDirectory(trained).lock():
-        assert "another process is training this run" in error_of(
-            ["--resume", trained, "--epochs", "3"], capsys)
+        capsys.readouterr()
+        told = error_of(["--resume", trained, "--epochs", "3"], capsys)
+        assert "another process is training this run" in told
     assert "epochs are done already" in error_of(["--resume", trained, "--epochs", "1"], capsys)
 
 
