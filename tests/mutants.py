@@ -20,14 +20,12 @@ WIDER = "an entry more at the end, which no loop reaches and no result has"
 ONE = "1 is exact in any dtype and the result is stored in its own: float32 sums are only rounded later"
 BUFFER = "the name of a buffer; any that no other buffer of the layer has will do"
 EQUIVALENT = [
-    ("optim.py", r"astype\((gradient\.dtype|None)\)",
-     "the factor is in the gradient's dtype already, and a product of two float32 numbers is exact in "
-     "float64: it is rounded once either way"),
     ("layers.py", r"tokens\.reshape\(-[12]\)", NEGATIVE),
     ("layers.py", r"dx\.reshape\(-[12], E\)", NEGATIVE),
     ("layers.py", r'workspace\(("\w+"|None),', BUFFER),
     ("lstm.py", r'workspace\(("\w+"|None),', BUFFER),
-    ("lstm.py", r"saved: list\[Saved\] = (\[\]|None)", "both are false, and forward puts a list in its place"),
+    ("lstm.py", r"saved: list\[Saved\] = (\[\]|None)",
+     "both are false, and forward puts a list in its place"),
     ("lstm.py", r"U\.astype\(dtype, (copy=\w+)?\)", "a copy has the same numbers"),
     ("gradcheck.py", r'float\("(inf|INF)"\)', "float() reads both"),
     ("rnn.py", r"dh = np\.zeros\(\(H, H, H \+ D \+ [12]\), dtype\)", WIDER),

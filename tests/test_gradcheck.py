@@ -485,3 +485,8 @@ def test_taylor_order_follows_its_seed():
     default, zero, one = (taylor_order(lambda x: smooth(A, x), x, smooth_gradient(A, x), **options)
                           for options in ({}, {"seed": 0}, {"seed": 1}))
     assert default == zero != one
+
+
+def test_a_tensor_without_a_name_is_called_tensor():
+    with pytest.raises(ValueError, match="^tensor: "):
+        relative_error(np.zeros(2), np.zeros(3))

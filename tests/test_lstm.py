@@ -180,3 +180,34 @@ def test_wrong_shapes_and_wrong_order_are_told():
     layer.forward(np.zeros((2, 1, 3)))
     with pytest.raises(ValueError, match=r"\(2, 1, 4\)"):
         layer.backward(np.zeros((2, 4)))
+
+
+def test_the_seed_is_zero_unless_given():
+    assert np.array_equal(LSTM(3, 4).parameters["U0"], LSTM(3, 4, seed=0).parameters["U0"])
+
+
+def test_the_mask_has_the_dtype_of_the_layer():
+    layer = LSTM(3, 4, 2, dropout=0.3)
+    layer.forward(np.ones((2, 2, 3), "float32"))
+    assert layer.saved[0].mask.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype, used", [("float32", True), ("float64", True), ("complex128", False)])
+def test_the_compiled_loop_is_used_where_it_can_be(dtype, used):
+    calls = []
+    layer = LSTM(3, 4, backend="numba", dtype=dtype)
+    loop = layer.backend.loop
+
+    class Recorder:
+        def forward(*arguments):
+            calls.append("forward")
+            loop.forward(*arguments[1:])
+
+        def backward(*arguments):
+            calls.append("backward")
+            loop.backward(*arguments[1:])
+
+    layer.backend.loop = Recorder()
+    layer.forward(np.ones((2, 2, 3), dtype))
+    layer.backward(np.ones((2, 2, 4), dtype))
+    assert calls == (["forward", "backward"] if used else [])
