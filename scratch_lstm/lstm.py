@@ -141,7 +141,7 @@ class LSTM:
                 xp.matmul(U, h[t], out=z[t])
                 z[t] += from_x[:, t]                                    # z = W x + U h_prev + b
                 cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])     # (6.51)-(6.56)
-        y = xp.ascontiguousarray(h[1:].transpose(0, 2, 1))              # (T, B, H)
+        y = h[1:].transpose(0, 2, 1).copy()                             # (T, B, H), also where B or H is 1
         mask = None
         if self.dropout and self.training and l < self.num_layers - 1:
             mask = self.backend.dropout_mask(self.rng, self.dropout, y.shape, self.dtype)

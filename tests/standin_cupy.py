@@ -86,6 +86,10 @@ class ndarray:
     def transpose(self, *axes):
         return ndarray(self.held.transpose(*axes))
 
+    def copy(self):
+        counted("launches")
+        return ndarray(self.held.copy())
+
     def astype(self, dtype, copy=True):
         if not copy and self.dtype == dtype:
             return self
@@ -191,14 +195,6 @@ def arange(*arguments):
 def concatenate(tup):
     counted("launches")
     return ndarray(np.concatenate(plain(tup)))
-
-
-@function
-def ascontiguousarray(a):
-    if a.held.flags.c_contiguous:
-        return a
-    counted("launches")
-    return ndarray(np.ascontiguousarray(a.held))
 
 
 @function
