@@ -22,7 +22,7 @@ lint: .venv/lint.installed
 mutants: .venv/mutants.installed
 	rm -rf mutants
 	$(BIN)/python -m mutmut run --max-children $(JOBS) $(MUTANTS)
-	$(BIN)/python tests/mutants.py
+	$(BIN)/python tests/check_mutants.py
 
 .venv/train.installed: EXTRAS = corpus,plots
 .venv/test.installed: EXTRAS = corpus,fast,plots,torch,test

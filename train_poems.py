@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from scratch_lstm import commands
+from scratch_lstm.training import commands
 from scratch_lstm.errors import InputError
-from scratch_lstm.settings import Settings, flag
-from scratch_lstm.training import Diverged
+from scratch_lstm.training.settings import Settings, flag
+from scratch_lstm.training.trainer import Diverged
 
 HELP = {
     "backend": "what computes (auto takes the fastest that answers, and says which)",

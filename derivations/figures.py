@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  (the drawing library has to be chosen first)
 import numpy as np  # noqa: E402
 
-from scratch_lstm import lstm_textbook, rnn  # noqa: E402
+from scratch_lstm import lstm_textbook, rnn_textbook as rnn  # noqa: E402
 from scratch_lstm.gradcheck import EPS, central_difference, complex_step, richardson  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent / "figures"

@@ -5,11 +5,11 @@
 
 Two things on a page are made from the source and never typed:
 
-    <!-- source: scratch_lstm/rnn.py delta -->              the code block below it is that function;
-    <!-- source: scratch_lstm/rnn.py delta | A | B -->      its lines from the first one with the text A
+    <!-- source: scratch_lstm/lstm.py NAME -->              the code block below it is that function;
+    <!-- source: scratch_lstm/lstm.py NAME | A | B -->      its lines from the first one with the text A
                                                             to the next one with the text B
-    [rnn.py:82](../scratch_lstm/rnn.py#L82 "delta: A")      the first line of that function with the text A;
-    [rnn.py:74](../scratch_lstm/rnn.py#L74 "delta")         the line where it begins
+    [lstm.py:82](../scratch_lstm/lstm.py#L82 "NAME: A")     the first line of that function with the text A;
+    [lstm.py:74](../scratch_lstm/lstm.py#L74 "NAME")        the line where it begins
 
 A name may be a function, a class, `Class.method` or a constant. A name or a text that the source no longer
 has is an error: then the page itself has to change, and no line number will mend it.

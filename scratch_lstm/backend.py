@@ -30,7 +30,7 @@ class Backend:
     loop:    the time loops of lstm.py as one call, `forward` and `backward`, for real dtypes; or None
     loss:    `softmax_cross_entropy` and its backward (functional.py)
     adam:    `update` (kernels/numpy_adam.py)
-    shards:  whether several threads share a batch (shards.py), or are left to the matrix library
+    shards:  whether several threads share a batch (training/data_parallel.py), or the matrix library has them
     """
 
     name = "numpy"

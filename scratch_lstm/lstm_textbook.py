@@ -19,7 +19,7 @@ the one equation it stands in and its own derivative, sigma' = sigma (1 - sigma)
     delta^i = dL_t/dc_k * g_k * i_k (1 - i_k)             delta^f = dL_t/dc_k * c_{k-1} * f_k (1 - f_k)
     delta^g = dL_t/dc_k * i_k * (1 - g_k^2)               delta^o = dL_t/dh_k * tanh(c_k) * o_k (1 - o_k)
 
-From delta on, everything is as in rnn.py, for (6.31)-(6.41) only ask for z_k = U h_{k-1} + W x_k + b.
+From delta on, everything is as in rnn_textbook.py: (6.31)-(6.41) only need z_k = U h_{k-1} + W x_k + b.
 Sizes, rows and dtypes too: h[0] and c[0] are h_0 and c_0, and in a loop over rows k = 0, ..., T-1
 h[k], c[k] are the previous states beside x[k], z[k], gates[k].
 """
@@ -30,9 +30,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import rnn
+from . import rnn_textbook
 from .functional import sigmoid
-from .rnn import immediate_partial
+from .rnn_textbook import immediate_partial
 
 Array = np.ndarray
 State = tuple[Array, Array]
@@ -105,13 +105,13 @@ def delta(states: States, U: Array, dL_dh: Array, dL_dc_T: Array | None = None) 
 # From every net input to the parameters and the inputs
 
 def gradients(delta: Array, states: States, x: Array) -> tuple[Array, Array, Array]:
-    """dL/dW (4H, D), dL/dU (4H, H), dL/db (4H,): the double sums (6.40), (6.39), (6.41) of rnn.py."""
-    return rnn.gradients(delta, states, x)
+    """dL/dW (4H, D), dL/dU (4H, H), dL/db (4H,): the double sums (6.40), (6.39), (6.41)."""
+    return rnn_textbook.gradients(delta, states, x)
 
 
 def input_gradients(delta: Array, dL_dc: Array, W: Array, U: Array) -> tuple[Array, State]:
     """dL/dx (T, D) and (dL/dh_0, dL/dc_0), each (H,), from the two results of `two_paths`."""
-    dx, dh0 = rnn.input_gradients(delta, W, U)
+    dx, dh0 = rnn_textbook.input_gradients(delta, W, U)
     return dx, (dh0, dL_dc[:, 0].sum(axis=0))
 
 
@@ -121,7 +121,7 @@ def rtrl(x: Array, state: State, W: Array, U: Array, b: Array, dL_dh: Array,
          dL_dc_T: Array | None = None) -> tuple[Array, Array, Array]:
     """Real-time recurrent learning: dL/dW (4H, D), dL/dU (4H, H), dL/db (4H,), as in `gradients`.
 
-    As in rnn.rtrl, u_ij stands for an entry of (U W b), row r and column j here, since i is a gate.
+    As in rnn_textbook.rtrl, u_ij stands for an entry of (U W b), row r and column j here, since i is a gate.
     (6.51) and (6.52) are differentiated where (6.45) has f'.
     """
     states = forward(x, state, W, U, b)

@@ -8,7 +8,8 @@ import pytest
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
 
-from scratch_lstm import PoemModel, checkpoint
+from scratch_lstm import PoemModel
+from scratch_lstm.training import checkpoint
 from scratch_lstm.errors import InputError
 
 WORDS = {"G": 0, "E": 1, "，": 2, "山": 3, "水": 4}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratch_lstm.corpus import MADE_BY, Corpus, manifest_path, process_poems, marks_of
+from scratch_lstm.poems.corpus import MADE_BY, Corpus, manifest_path, process_poems, marks_of
 from scratch_lstm.errors import InputError
 
 POEMS = ["甲乙丙，丁甲乙。", "丙丁甲，乙丙丁。", "乙乙乙，丁丁甲。"]

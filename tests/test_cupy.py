@@ -12,21 +12,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import standin_cupy
+from helpers import fake_cupy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scratch_lstm.kernels
-from scratch_lstm import PoemModel, functional, get_backend, training
-from scratch_lstm.corpus import Corpus
+from scratch_lstm import PoemModel, functional, get_backend
+from scratch_lstm.training import trainer
+from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.errors import InputError
-from scratch_lstm.generate import generate
+from scratch_lstm.poems.generate import generate
 from scratch_lstm.kernels import numpy_adam, numpy_cell
-from scratch_lstm.settings import Settings
+from scratch_lstm.training.settings import Settings
 
 cupy = pytest.importorskip("cupy", reason="CuPy has wheels for Linux on x86-64 only") if (
     sys.platform, platform.machine()) != ("linux", "x86_64") else importlib.import_module("cupy")
-needs_compiler = pytest.mark.skipif(standin_cupy.compiler() is None, reason="no C++ compiler on this machine")
+needs_compiler = pytest.mark.skipif(fake_cupy.compiler() is None, reason="no C++ compiler on this machine")
 PACKAGE = Path(scratch_lstm.__file__).parent
 BOUND = {"float32": 1e-6, "float64": 1e-14}
 
@@ -47,7 +48,7 @@ def forget_the_kernels():
 @pytest.fixture
 def standin(monkeypatch):
     """`import cupy` gives the stand-in, and kernels/cupy_cell.py is made anew with it."""
-    module = standin_cupy.make_module()
+    module = fake_cupy.make_module()
     monkeypatch.setitem(sys.modules, "cupy", module)
     forget_the_kernels()
     yield module
@@ -58,7 +59,7 @@ def standin(monkeypatch):
 def cell():
     """kernels/cupy_cell.py on the stand-in, compiled once for all tests of this file."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "cupy", standin_cupy.make_module())
+        patch.setitem(sys.modules, "cupy", fake_cupy.make_module())
         forget_the_kernels()
         module = importlib.import_module("scratch_lstm.kernels.cupy_cell")
     forget_the_kernels()
@@ -66,7 +67,7 @@ def cell():
 
 
 def device(*arrays):
-    return [standin_cupy.ndarray(array) for array in arrays]
+    return [fake_cupy.ndarray(array) for array in arrays]
 
 
 # What the package asks of CuPy is there
@@ -100,9 +101,9 @@ def test_every_function_that_is_used_exists_in_cupy_with_its_arguments():
 
 
 def test_the_stand_in_exposes_only_what_cupy_has():
-    for name in standin_cupy.FUNCTIONS:
+    for name in fake_cupy.FUNCTIONS:
         assert hasattr(cupy, name), name
-    for name in vars(standin_cupy.ndarray):
+    for name in vars(fake_cupy.ndarray):
         assert hasattr(cupy.ndarray, name) or name in ("held", "__dict__", "__weakref__", "__index__"), name
     assert callable(cupy.cuda.runtime.driverGetVersion) and callable(cupy.cuda.runtime.getDeviceCount)
     assert callable(cupy.add.at)
@@ -289,15 +290,15 @@ def test_a_fault_in_a_kernel_is_caught(cell, monkeypatch, kernel, old, new):
 
 def steps_of(backend, corpus, number=20):
     """Losses, weights and a poem after so many steps; and what each step counted."""
-    one = training.make_learner(Settings(backend=backend, dtype="float64", embedding_size=5, hidden_size=6,
-                                         learning_rate=1e-2), len(corpus.word_int_map))
+    one = trainer.make_learner(Settings(backend=backend, dtype="float64", embedding_size=5, hidden_size=6,
+                                        learning_rate=1e-2), len(corpus.word_int_map))
     losses, counts = [], []
     epochs = (batch for epoch in range(9) for batch in corpus.batches(
         np.arange(40), 8, np.random.default_rng(epoch), one.model.backend.to_device))
     for step, batch in zip(range(number), epochs):
-        before = dict(standin_cupy.COUNTS)
+        before = dict(fake_cupy.COUNTS)
         losses.append(one.step(batch, step)[0])
-        counts.append({what: standin_cupy.COUNTS[what] - before[what] for what in before})
+        counts.append({what: fake_cupy.COUNTS[what] - before[what] for what in before})
     weights = {name: one.model.backend.to_host(p) for name, p in one.model.parameters.items()}
     poems = generate(one.model, corpus.word_int_map, ["风"], limit=24)
     return list(map(float, losses)), weights, poems, counts
@@ -318,12 +319,12 @@ def test_twenty_steps_equal_numpys_and_nothing_crosses_within_a_step(standin, co
 
 @needs_compiler
 def test_launches_of_a_step_at_the_courses_sizes(standin):
-    one = training.make_learner(Settings(backend="cupy", embedding_size=4, hidden_size=4), 11)
+    one = trainer.make_learner(Settings(backend="cupy", embedding_size=4, hidden_size=4), 11)
     tokens = one.model.backend.to_device(np.random.default_rng(0).integers(0, 11, (26, 3)))
     one.step(tokens, 0)
-    before = standin_cupy.COUNTS["launches"]
+    before = fake_cupy.COUNTS["launches"]
     one.step(tokens, 1)
-    launches = standin_cupy.COUNTS["launches"] - before
+    launches = fake_cupy.COUNTS["launches"] - before
     print(f"{launches} launches a step of T = 25, L = 2")
     assert launches <= 4 * 25 * 2 + 60
 

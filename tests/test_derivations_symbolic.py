@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sympy
 
-from scratch_lstm import lstm_textbook, rnn
+from scratch_lstm import lstm_textbook, rnn_textbook as rnn
 
 
 class df(sympy.Function):
@@ -269,8 +269,8 @@ def test_page_4_one_pass(net):
 
 
 def test_rnn_py_itself(net, monkeypatch):
-    """rnn.py, run on symbols with an unknown f: forward, delta, product_form, gradients, input_gradients,
-    rtrl. (6.34)-(6.47)."""
+    """rnn_textbook.py, run on symbols with an unknown f: forward, delta, product_form, gradients,
+    input_gradients, rtrl. (6.34)-(6.47)."""
     monkeypatch.setitem(rnn.ACTIVATIONS, "any", (lambda z: elementwise(f, z), lambda z: elementwise(df, z)))
     states = rnn.forward(*net.arguments, "any")
     delta = rnn.delta(states, net.U, net.r)

@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from lstm_cases import (BACKENDS, EXACT, SINGLE, USES, by_delta, draw, layer_of, loss_of, onednn_switched,
-                        ours, shapes, single, theirs, there_and_back)
+from helpers.lstm_oracles import (BACKENDS, EXACT, SINGLE, USES, by_delta, draw, layer_of, loss_of,
+                                  onednn_switched, ours, shapes, single, theirs, there_and_back)
 
 import torch_ref.gradients
 from scratch_lstm import LSTM, PoemModel

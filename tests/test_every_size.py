@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from lstm_cases import BACKENDS, draw, filled, layer_of
+from helpers.lstm_oracles import BACKENDS, draw, filled, layer_of
 from scratch_lstm import PoemModel
 from scratch_lstm.gradcheck import complex_step, relative_error
 

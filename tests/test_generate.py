@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from scratch_lstm import PoemModel
-from scratch_lstm.corpus import Corpus
-from scratch_lstm.poem_file import END, START
+from scratch_lstm.poems.corpus import Corpus
+from scratch_lstm.poems.reader import END, START
 from scratch_lstm.errors import InputError
-from scratch_lstm.generate import _choose, generate, has_form, lines_of
+from scratch_lstm.poems.generate import _choose, generate, has_form, lines_of
 
 FORM = "字字字字字，字字字字字。字字字字字，字字字字字。"
 

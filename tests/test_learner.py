@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from scratch_lstm import checkpoint, get_backend, training
-from scratch_lstm.corpus import Corpus
-from scratch_lstm.generate import generate
-from scratch_lstm.progress import Progress
-from scratch_lstm.run_directory import RunDirectory
-from scratch_lstm.settings import Settings
+from scratch_lstm.training import checkpoint, trainer
+from scratch_lstm import get_backend
+from scratch_lstm.poems.corpus import Corpus
+from scratch_lstm.poems.generate import generate
+from scratch_lstm.training.progress import Progress
+from scratch_lstm.training.run_directory import RunDirectory
+from scratch_lstm.training.settings import Settings
 from torch_ref import convert, learner
 from torch_ref.compare import Pair, compare
 
@@ -64,7 +65,7 @@ def trained(settings, corpus, make_learner, steps=20):
 
 
 def test_a_model_trained_here_writes_the_same_poems_in_torch(corpus, tmp_path):
-    ours = trained(SETTINGS, corpus, training.make_learner).model
+    ours = trained(SETTINGS, corpus, trainer.make_learner).model
     checkpoint.save(tmp_path / "m.safetensors", ours, corpus.word_int_map)
     theirs = learner.TorchModel(convert.from_torch(convert.load(tmp_path / "m.safetensors")[0]))
     poems = generate(ours, corpus.word_int_map, PROMPTS, limit=24)
@@ -103,9 +104,9 @@ def test_a_whole_run_with_torch(corpus, corpus_file, tmp_path):
     run.create(asdict(settings))
     silent = io.StringIO()
     one = learner.make_learner(settings, len(corpus.word_int_map))
-    job = training.Training(settings, corpus, one, run, Progress(silent, silent))
+    job = trainer.Training(settings, corpus, one, run, Progress(silent, silent))
     assert job.run("风") and job.position.best_loss is not None
     same = learner.make_learner(settings, len(corpus.word_int_map))
-    again = training.Training(settings, corpus, same, run, Progress(silent, silent))
+    again = trainer.Training(settings, corpus, same, run, Progress(silent, silent))
     assert torch.equal(same.model.vector, one.model.vector) and again.position == job.position
     assert get_backend("numpy").to_host(same.model.parameters["b1"]).dtype == np.float64

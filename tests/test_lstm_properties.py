@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lstm_cases import (BACKENDS, EXACT, USES, draw, filled, layer_of, loss_of, ours, shapes, single,
-                        there_and_back)
+from helpers.lstm_oracles import (BACKENDS, EXACT, USES, draw, filled, layer_of, loss_of, ours, shapes,
+                                  single, there_and_back)
 
 from scratch_lstm import LSTM, get_backend
 from scratch_lstm.gradcheck import relative_error

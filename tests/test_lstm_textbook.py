@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratch_lstm import lstm_textbook as lstm
-from scratch_lstm import rnn
+from scratch_lstm import rnn_textbook as rnn
 from scratch_lstm.gradcheck import check_gradients, complex_step, relative_error, taylor_order
 
 EXACT = 1e-13

@@ -22,9 +22,9 @@ import test_lstm_textbook
 import test_model
 import test_numpy_cell
 import test_optim
-import test_rnn
+import test_rnn_textbook
 
-from scratch_lstm import functional, layers, lstm, lstm_textbook, model, optim, rnn
+from scratch_lstm import functional, layers, lstm, lstm_textbook, model, optim, rnn_textbook as rnn
 from scratch_lstm.kernels import numpy_cell
 
 
@@ -54,12 +54,12 @@ TORCH = check(test_equivalence.test_lstm_is_torch_in_float64, **SHAPE)
 DELTA_SUM = check(test_equivalence.test_one_pass_is_the_sum_of_every_delta_tk, **SHAPE)
 CELL_FORWARD = check(test_numpy_cell.test_forward_is_as_printed, dtype="float64", bound=1e-15)
 CELL_BACKWARD = check(test_numpy_cell.test_backward_is_the_adjoint_of_forward)
-RNN = check(test_rnn.test_gradients_equal_the_complex_step, seed=0, T=4, D=3, H=5, activation="tanh")
-RNN_DELTA = check(test_rnn.test_delta_is_the_derivative_by_the_net_input,
+RNN = check(test_rnn_textbook.test_gradients_equal_the_complex_step, seed=0, T=4, D=3, H=5, activation="tanh")
+RNN_DELTA = check(test_rnn_textbook.test_delta_is_the_derivative_by_the_net_input,
                   seed=0, T=4, D=3, H=5, activation="tanh")
-RNN_PRODUCT = check(test_rnn.test_product_form_equals_the_recursion,
+RNN_PRODUCT = check(test_rnn_textbook.test_product_form_equals_the_recursion,
                     seed=0, T=4, D=3, H=5, activation="tanh")
-RNN_FORWARD_MODE = check(test_rnn.test_forward_mode_equals_the_double_sums,
+RNN_FORWARD_MODE = check(test_rnn_textbook.test_forward_mode_equals_the_double_sums,
                          seed=0, T=4, D=3, H=5, activation="tanh")
 BOOK = check(test_lstm_textbook.test_gradients_equal_the_complex_step,
              seed=0, T=4, D=3, H=5, uses="h and c_T")
@@ -323,7 +323,7 @@ def test_every_fault_has_a_name_of_its_own():
 
 
 def test_text_that_is_gone_is_told(monkeypatch):
-    with pytest.raises(AssertionError, match="scratch_lstm.rnn has 'no such text' 0 times, not once"):
+    with pytest.raises(AssertionError, match="has 'no such text' 0 times, not once"):
         plant(monkeypatch, [(rnn, "no such text", "")])
     with pytest.raises(AssertionError, match="reaches no function"):
         plant(monkeypatch, [(rnn, "# (6.46)", "# (6.64)")])

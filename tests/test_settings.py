@@ -3,7 +3,7 @@ from dataclasses import asdict
 import pytest
 
 from scratch_lstm.errors import InputError
-from scratch_lstm.settings import Settings
+from scratch_lstm.training.settings import Settings
 
 
 def test_the_default_is_the_labs_recipe():

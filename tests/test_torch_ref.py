@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from lstm_cases import BACKENDS
+from helpers.lstm_oracles import BACKENDS
 
-from scratch_lstm import Adam, PoemModel, checkpoint, clip_grad_norm
+from scratch_lstm import Adam, PoemModel, clip_grad_norm
+from scratch_lstm.training import checkpoint
 from scratch_lstm.errors import InputError
 from torch_ref import convert
 from torch_ref.model import PoemNet, keep_one_bias

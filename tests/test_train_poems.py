@@ -158,7 +158,7 @@ def test_a_refused_run_leaves_no_folder(tmp_path, capsys):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such lock")
 def test_two_processes_do_not_train_one_run(trained, capsys):
-    from scratch_lstm.run_directory import RunDirectory
+    from scratch_lstm.training.run_directory import RunDirectory
     with RunDirectory(trained).lock():
         capsys.readouterr()
         told = error_of(["--resume", trained, "--epochs", "3"], capsys)

@@ -61,14 +61,14 @@ def forget_the_peak() -> None:
 
 
 def learner_of(name: str, size: Size, threads: int) -> Any:
-    from scratch_lstm import training
-    from scratch_lstm.settings import Settings
+    from scratch_lstm.training import trainer
+    from scratch_lstm.training.settings import Settings
     from threadpoolctl import threadpool_limits
     settings = Settings(backend="numpy", embedding_size=size.E, hidden_size=size.H, threads=threads)
     if name.startswith("torch"):
         from .convert import to_torch
         from .learner import TorchLearner
-        here = training.make_learner(settings, size.V)
+        here = trainer.make_learner(settings, size.V)
         import torch
         theirs = TorchLearner(here.model, settings)
         theirs.model.net = to_torch(here.model)   # both biases, as the course trains it
@@ -77,7 +77,7 @@ def learner_of(name: str, size: Size, threads: int) -> Any:
                                             fused=True if "fused" in name else None)
         return theirs
     settings = Settings(**{**asdict(settings), "backend": name})
-    one = training.make_learner(settings, size.V)
+    one = trainer.make_learner(settings, size.V)
     threadpool_limits(1 if one.model.backend.shards else threads, user_api="blas")
     return one
 
@@ -169,14 +169,14 @@ def poems_a_second(threads: int) -> dict[str, float]:
     """Writing at the course's sizes: many side by side with the state carried, against the course's way,
     one by one and the whole prefix again for each character. Untrained, 24 characters each."""
     import torch
-    from scratch_lstm import training
-    from scratch_lstm.corpus import END, START
-    from scratch_lstm.generate import generate
-    from scratch_lstm.settings import Settings
+    from scratch_lstm.training import trainer
+    from scratch_lstm.poems.corpus import END, START
+    from scratch_lstm.poems.generate import generate
+    from scratch_lstm.training.settings import Settings
     from threadpoolctl import threadpool_limits
 
     from .convert import to_torch
-    model = training.make_learner(Settings(backend="numpy"), COURSE.V).model
+    model = trainer.make_learner(Settings(backend="numpy"), COURSE.V).model
     model.parameters["fc.bias"][1] = -100              # END never comes: every poem is as long as the next
     words = {START: 0, END: 1} | {chr(0x4e00 + n): n + 2 for n in range(COURSE.V - 2)}
     rates = {}

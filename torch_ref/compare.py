@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from scratch_lstm import training
-from scratch_lstm.checkpoint import write_file
-from scratch_lstm.corpus import Corpus
-from scratch_lstm.progress import Progress
-from scratch_lstm.settings import Settings
+from scratch_lstm.training import trainer
+from scratch_lstm.training.checkpoint import write_file
+from scratch_lstm.poems.corpus import Corpus
+from scratch_lstm.training.progress import Progress
+from scratch_lstm.training.settings import Settings
 
 from . import learner
 
@@ -22,7 +22,7 @@ class Pair:
     """This project's learner and torch's, from one start."""
 
     def __init__(self, settings: Settings, vocabulary_size: int) -> None:
-        self.ours = training.make_learner(settings, vocabulary_size)
+        self.ours = trainer.make_learner(settings, vocabulary_size)
         self.theirs = learner.make_learner(settings, vocabulary_size)
 
     def steps(self, settings: Settings, corpus: Corpus) -> Iterator[tuple[int, float, float, int]]:
@@ -30,7 +30,7 @@ class Pair:
         poems, _ = corpus.split(settings.held_out, settings.seed)
         step = 0
         for epoch in range(1, settings.epochs + 1):
-            rng = training.epoch_rng(settings, epoch)
+            rng = trainer.epoch_rng(settings, epoch)
             for batch in corpus.batches(poems, settings.batch_size, rng):
                 ours, theirs = (float(side.step(side.model.backend.to_device(batch), step)[0])
                                 for side in (self.ours, self.theirs))

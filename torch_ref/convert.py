@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from scratch_lstm import PoemModel, checkpoint
+from scratch_lstm import PoemModel
+from scratch_lstm.training import checkpoint
 
 from .model import PoemNet
 

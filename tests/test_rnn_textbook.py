@@ -1,4 +1,4 @@
-"""rnn.py against the derivative itself: the complex step, forward mode, and the equations read literally.
+"""rnn_textbook.py against the derivative itself: complex step, forward mode, the equations read literally.
 
 Weights of about half the usual size keep the net inputs near one: where a unit saturates, f' = 1 - tanh^2
 is a difference of nearly equal numbers, and no code can hold 1e-13 of it.
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scratch_lstm import rnn
+from scratch_lstm import rnn_textbook as rnn
 from scratch_lstm.gradcheck import check_gradients, complex_step, relative_error, taylor_order
 
 EXACT = 1e-13

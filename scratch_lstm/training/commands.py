@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from . import checkpoint, corpus_builder
-from .backend import get_backend
-from .corpus import Corpus
-from .errors import InputError
-from .generate import generate, has_form
-from .model import PoemModel
+from . import checkpoint
+from ..poems import tang_corpus
+from ..backend import get_backend
+from ..poems.corpus import Corpus
+from ..errors import InputError
+from ..poems.generate import generate, has_form
+from ..model import PoemModel
 from .plots import draw_loss
 from .progress import Progress
 from .run_directory import RunDirectory
 from .settings import Settings
-from .training import Diverged, Learner, Training, make_learner
+from .trainer import Diverged, Learner, Training, make_learner
 
 LAB_PROMPTS = ("日照香炉生", "清明时节雨", "风", "花", "雪", "月", "雨", "日", "朝", "三", "九")
 
@@ -34,14 +35,14 @@ Learners = Mapping[str, Callable[[Settings, int], Any]]
 
 def start(settings: Settings, out: Path, corpus_file: Path | None, rule: dict[str, Any],
           learners: Learners) -> bool:
-    """Train on corpus_file, or on the default corpus made by `rule` (see corpus_builder.build).
+    """Train on corpus_file, or on the default corpus made by `rule` (see tang_corpus.build).
 
     True when all epochs are done, False when interrupted. Raises InputError, Diverged.
     """
     run = RunDirectory(out)
     run.check_free()
     settings = chosen(settings, learners)
-    path = corpus_file or corpus_builder.build(**rule)
+    path = corpus_file or tang_corpus.build(**rule)
     corpus = Corpus.load(path)
     corpus.split(settings.held_out, settings.seed)    # what cannot be trained leaves no folder behind
     learner = learner_of(settings, corpus, learners)
@@ -93,7 +94,7 @@ def compare(side_by_side: Callable[..., Any], settings: Settings, out: Path, cor
     settings = chosen(settings, {})
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is there already; choose another --out")
-    corpus = Corpus.load(corpus_file or corpus_builder.build(**rule))
+    corpus = Corpus.load(corpus_file or tang_corpus.build(**rule))
     blas_threads = 1 if get_backend(settings.backend).shards else settings.threads
     with threadpool_limits(blas_threads, user_api="blas"):
         side_by_side(settings, corpus, out, Progress())

@@ -4,7 +4,7 @@ Each line becomes START + line + END, as in the course's lab, and each character
 numbered by falling count, ties by first appearance. In a text that has the letters G or E itself two
 control characters take their place.
 
-A corpus made by corpus_builder has a manifest beside it (`tang.txt.manifest.json` for `tang.txt`), which
+A corpus made by tang_corpus has a manifest beside it (`tang.txt.manifest.json` for `tang.txt`), which
 gives each poem's group: poems of one group never stand on both sides of the held-out split. Without a
 manifest each line is its own group. The manifest holds the text's sha256, so a text that was edited
 afterwards is found out.
@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError
-from .poem_file import END, LIMIT, OTHER_MARKS, START, read_bytes, read_poems
+from ..errors import InputError
+from .reader import END, LIMIT, OTHER_MARKS, START, read_bytes, read_poems
 
 MADE_BY = "scratch_lstm.corpus_builder"
 

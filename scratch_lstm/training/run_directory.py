@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint
-from .corpus import Corpus
-from .errors import InputError
-from .model import PoemModel
+from ..poems.corpus import Corpus
+from ..errors import InputError
+from ..model import PoemModel
 
 try:
     import fcntl

@@ -42,12 +42,12 @@ from typing import Any
 
 import numpy as np
 
-from . import npm_source
+from . import download
 from .corpus import MADE_BY, manifest_path
-from .errors import InputError
-from .poem_file import END, HAN, START
-from .poem_groups import LINES, NEAR, Unit, poem_groups
-from .whole_file import write_whole
+from ..errors import InputError
+from .reader import END, HAN, START
+from .near_duplicates import LINES, NEAR, Unit, poem_groups
+from ..files import write_whole
 
 DYNASTIES = {"tang": ["tang"], "song": ["song"], "all": ["tang", "song"]}
 MARKS = f"，。{START}{END}"   # in the vocabulary besides the characters
@@ -167,7 +167,7 @@ def build(dynasty: str = "tang", characters: int = 5, vocabulary: int = 2001,
     opencc = needed("opencc")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tarball = npm_source.fetch(folder, quiet)
+        tarball = download.fetch(folder, quiet)
         if not quiet:
             print(f"making the corpus {path}", file=sys.stderr, flush=True)
         text, groups, counts = make(poem_texts(tarball, dynasty), characters, vocabulary)
@@ -175,8 +175,8 @@ def build(dynasty: str = "tang", characters: int = 5, vocabulary: int = 2001,
             raise InputError(f"a vocabulary of {vocabulary} leaves no poems of {dynasty} with "
                              f"{characters} characters a line; ask for a larger one")
         data = text.encode()
-        manifest = {"made by": MADE_BY, "package": npm_source.PACKAGE, "version": npm_source.VERSION,
-                    "integrity": npm_source.INTEGRITY, "OpenCC": opencc.__version__, "rule": rule,
+        manifest = {"made by": MADE_BY, "package": download.PACKAGE, "version": download.VERSION,
+                    "integrity": download.INTEGRITY, "OpenCC": opencc.__version__, "rule": rule,
                     "counts": counts, "sha256": hashlib.sha256(data).hexdigest(), "groups": groups}
         write_whole(path, data)
         one_key_a_line = ",\n".join(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
@@ -199,14 +199,14 @@ def needed(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError:
         raise InputError(f"making the default corpus needs {module}: run `pip install "
-                         f"'scratch-lstm[corpus]'`, {npm_source.WAY_OUT}") from None
+                         f"'scratch-lstm[corpus]'`, {download.WAY_OUT}") from None
 
 
 def is_built(path: Path, rule: dict[str, Any]) -> bool:
     """Whether the text is there, whole, and made by this rule from this release."""
     try:
         manifest = json.loads(manifest_path(path).read_bytes())
-        return (manifest["rule"] == rule and manifest["integrity"] == npm_source.INTEGRITY
+        return (manifest["rule"] == rule and manifest["integrity"] == download.INTEGRITY
                 and manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest())
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .errors import InputError
+from ..errors import InputError
 
 PACKAGE, VERSION = "chinese-poetry", "2.0.1"
 TARBALL = f"{PACKAGE}-{VERSION}.tgz"

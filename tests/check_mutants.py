@@ -1,6 +1,6 @@
 """The verdict of `make mutants`: every mutant that survives must be listed here, with the reason why.
 
-    python tests/mutants.py         after `mutmut run`
+    python tests/check_mutants.py         after `mutmut run`
 
 A mutant is known by its line before and after, whatever its number. Those listed are equivalent: the changed
 program keeps its contract for every input. Exit status 1 when another one survives, or, after a whole run,
@@ -28,9 +28,9 @@ EQUIVALENT = [
      "both are false, and forward puts a list in its place"),
     ("lstm.py", r"U\.astype\(dtype, (copy=\w+)?\)", "a copy has the same numbers"),
     ("gradcheck.py", r'float\("(inf|INF)"\)', "float() reads both"),
-    ("rnn.py", r"dh = np\.zeros\(\(H, H, H \+ D \+ [12]\), dtype\)", WIDER),
-    ("rnn.py", r"np\.ones\([12], x\.dtype\)", WIDER),
-    ("rnn.py", r"np\.ones\(1, (x\.dtype|None)?\)", ONE),
+    ("rnn_textbook.py", r"dh = np\.zeros\(\(H, H, H \+ D \+ [12]\), dtype\)", WIDER),
+    ("rnn_textbook.py", r"np\.ones\([12], x\.dtype\)", WIDER),
+    ("rnn_textbook.py", r"np\.ones\(1, (x\.dtype|None)?\)", ONE),
     ("lstm_textbook.py", r"dh = np\.zeros\(\(H, [45] \* H, H \+ D \+ [12]\), dtype\)", WIDER),
     ("lstm_textbook.py", r"np\.ones\([12], x\.dtype\)", WIDER),
     ("lstm_textbook.py", r"np\.ones\(1, (x\.dtype|None)?\)", ONE),

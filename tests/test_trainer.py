@@ -6,13 +6,14 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from scratch_lstm import PoemModel, checkpoint
-from scratch_lstm.corpus import Corpus
-from scratch_lstm.plots import draw_loss
-from scratch_lstm.progress import Progress
-from scratch_lstm.run_directory import RunDirectory
-from scratch_lstm.settings import Settings
-from scratch_lstm.training import Diverged, Learner, Training
+from scratch_lstm import PoemModel
+from scratch_lstm.training import checkpoint
+from scratch_lstm.poems.corpus import Corpus
+from scratch_lstm.training.plots import draw_loss
+from scratch_lstm.training.progress import Progress
+from scratch_lstm.training.run_directory import RunDirectory
+from scratch_lstm.training.settings import Settings
+from scratch_lstm.training.trainer import Diverged, Learner, Training
 
 SETTINGS = Settings(backend="numpy", epochs=2, batch_size=8, embedding_size=5, hidden_size=6, dropout=0.3,
                     learning_rate=1e-2, held_out=0.2, save_every=3, log_every=2)   # 4 steps an epoch

@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array
-from .corpus import Corpus
-from .errors import InputError
-from .generate import generate
-from .model import PoemModel
-from .optim import Adam, clip_grad_norm
+from ..backend import Array
+from ..poems.corpus import Corpus
+from ..errors import InputError
+from ..poems.generate import generate
+from ..model import PoemModel
+from ..optim import Adam, clip_grad_norm
 from .progress import Progress
 from .run_directory import RunDirectory
 from .settings import Settings
-from .shards import Shards
+from .data_parallel import Shards
 
 DROPOUT, SHUFFLE = 0, 1  # two streams of random numbers from one seed
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from .backend import Array
-from .model import PoemModel
+from ..backend import Array
+from ..model import PoemModel
 
 
 class Shards:

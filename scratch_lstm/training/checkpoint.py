@@ -14,10 +14,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from .backend import Backend
-from .errors import InputError
-from .model import PoemModel
-from .whole_file import write_whole
+from ..backend import Backend
+from ..errors import InputError
+from ..model import PoemModel
+from ..files import write_whole
 
 KEY = "scratch_lstm"  # the one entry of the header's metadata; its value is JSON
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from scratch_lstm.errors import InputError
-from scratch_lstm.poem_file import mend, read_bytes, read_poems
+from scratch_lstm.poems.reader import mend, read_bytes, read_poems
 
 POEM = "甲乙丙丁戊，己庚辛壬癸。"
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scratch_lstm import PoemModel
-from scratch_lstm.shards import Shards
+from scratch_lstm.training.data_parallel import Shards
 
 SIZES = dict(vocabulary_size=11, embedding_size=3, hidden_size=4, num_layers=2, dtype="float64", seed=2)
 
