@@ -3,8 +3,8 @@
     z_k = U h_{k-1} + W x_k + b        h_k = f(z_k)        k = 1, ..., T
 
 Equations (6.28)-(6.47) of Qiu Xipeng, Neural Networks and Deep Learning (NNDL), chapter 6, with the
-numbers of the draft of 2019-04-10. Slow and plain on purpose: to be read beside the printed page, and
-beside derivations/, where pages 1 to 5 derive them.
+numbers of the draft of 2019-04-10. Slow and plain on purpose: read it next to the printed page, and
+next to derivations/, where pages 1 to 5 derive them.
 
 Sizes: T time steps, D inputs, H hidden units. One sequence, no batch.
 Rows: h_k is h[k], with h_0 in h[0]. Python counts the other arrays from 0, so that the step k of the
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def delta(states: States, U: Array, dL_dh: Array) -> Array:
     for t in range(T):
         delta[t, t] = df(states.z[t]) * dL_dh[t]                      # delta_{t,t}
         for k in reversed(range(t)):
-            delta[t, k] = df(states.z[k]) * (U.T @ delta[t, k + 1])   # (6.34)-(6.36)
+            delta[t, k] = df(states.z[k]) * (U.T @ delta[t, k + 1])   # (6.34), (6.35), (6.36)
     return delta
 
 
@@ -107,7 +107,14 @@ def immediate_partial(a: Array, i: int, j: int, size: int) -> Array:
     return direct
 
 
-def gradients(delta: Array, states: Any, x: Array) -> tuple[Array, Array, Array]:
+class HasStates(Protocol):
+    """The states of any network: of both networks h is an array (T+1, H) with h_0 in h[0]."""
+
+    @property
+    def h(self) -> Array: ...
+
+
+def gradients(delta: Array, states: HasStates, x: Array) -> tuple[Array, Array, Array]:
     """dL/dW (H, D), dL/dU (H, H), dL/db (H,): L_t depends on them through every z_k with k <= t.
 
     Of the states only h is used, so that this holds for any network with z_k = U h_{k-1} + W x_k + b.
@@ -155,6 +162,6 @@ def rtrl(x: Array, h0: Array, W: Array, U: Array, b: Array, dL_dh: Array,
         slope = df(states.z[t])
         for i, j in np.ndindex(dL.shape):
             direct = immediate_partial(a, i, j, H)                     # (6.33)
-            dh[:, i, j] = slope * (direct + U @ dh[:, i, j])           # (6.43)-(6.45)
+            dh[:, i, j] = slope * (direct + U @ dh[:, i, j])           # (6.43), (6.44), (6.45)
             dL[i, j] += dh[:, i, j] @ dL_dh[t]                         # (6.46)
     return dL[:, H:-1], dL[:, :H], dL[:, -1]

@@ -335,10 +335,10 @@ class Gated(Compared):
             self.known[key] = self.in_letters(diff(scalar, by))
         return self.known[key]
 
-    def back(self, k, dh, along_c):
+    def back(self, k, dh, dc_next):
         """Page 7's step: from dL_t/dh_k and what comes along the cell, delta_{t,k} and dL_t/dc_k."""
         (i, f_, g, o), tanh_c, c_prev = self.G[k], self.tanh_C[k], self.C[k]
-        dc = along_c + dh * o * (1 - tanh_c ** 2)
+        dc = dc_next + dh * o * (1 - tanh_c ** 2)
         return np.concatenate([dc * g * i * (1 - i), dc * c_prev * f_ * (1 - f_),
                                dc * i * (1 - g ** 2), dh * tanh_c * o * (1 - o)]), dc
 
@@ -346,11 +346,11 @@ class Gated(Compared):
         """Page 7's recursion: dL_t/dz_k, dL_t/dh_k, dL_t/dc_k as dictionaries of (t, k), k from 0."""
         delta, dh, dc = {}, {}, {}
         for t in range(self.T):
-            dh[t, t], along_c = self.r[t], self.q if t == self.T - 1 else 0 * self.q
+            dh[t, t], dc_next = self.r[t], self.q if t == self.T - 1 else 0 * self.q
             for k in reversed(range(t + 1)):
                 if k < t:
-                    dh[t, k], along_c = self.U.T @ delta[t, k + 1], dc[t, k + 1] * self.G[k + 1][1]
-                delta[t, k], dc[t, k] = self.back(k, dh[t, k], along_c)
+                    dh[t, k], dc_next = self.U.T @ delta[t, k + 1], dc[t, k + 1] * self.G[k + 1][1]
+                delta[t, k], dc[t, k] = self.back(k, dh[t, k], dc_next)
         return delta, dh, dc
 
 
@@ -387,23 +387,23 @@ def test_page_7_a_forgotten_path_is_seen(cell):
     delta, dh, dc = cell.delta()
     t, o, tanh_c = cell.T - 1, cell.G[0][3], cell.tanh_C[0]
     exact = cell.derivative(cell.losses[t], cell.to_c[0])
-    along_c, through_h = dc[t, 1] * cell.G[1][1], dh[t, 0] * o * (1 - tanh_c ** 2)
-    assert cell.hold(along_c + through_h, exact)
-    for wrong in (along_c, through_h, along_c + dh[t, 0] * o):
+    dc_next, through_h = dc[t, 1] * cell.G[1][1], dh[t, 0] * o * (1 - tanh_c ** 2)
+    assert cell.hold(dc_next + through_h, exact)
+    for wrong in (dc_next, through_h, dc_next + dh[t, 0] * o):
         assert not cell.same(wrong, exact)
 
 
 def test_page_4_one_pass_of_the_lstm(cell):
     """delta_k = sum over t >= k of delta_{t,k}, from one pass that adds dL_k/dh_k at step k."""
     delta, _, _ = cell.delta()
-    dh, along_c = 0 * cell.q, cell.q
+    dh, dc_next = 0 * cell.q, cell.q
     for k in reversed(range(cell.T)):
         dh = dh + cell.r[k]
-        one, dc = cell.back(k, dh, along_c)
+        one, dc = cell.back(k, dh, dc_next)
         assert cell.hold(one, cell.derivative(sum(cell.losses), cell.e[k]))
         assert cell.hold(one, sum(delta[t, k] for t in range(k, cell.T)))
-        dh, along_c = cell.U.T @ one, dc * cell.G[k][1]
-    assert cell.hold(along_c, cell.derivative(sum(cell.losses), cell.c0))
+        dh, dc_next = cell.U.T @ one, dc * cell.G[k][1]
+    assert cell.hold(dc_next, cell.derivative(sum(cell.losses), cell.c0))
 
 
 class Symbolic:
@@ -417,14 +417,14 @@ class Symbolic:
 
 
 def test_lstm_textbook_py_itself(cell, monkeypatch):
-    """lstm_textbook.py, run on symbols: forward, two_paths, gradients, input_gradients, rtrl."""
+    """lstm_textbook.py, run on symbols: forward, backward, gradients, input_gradients, rtrl."""
     monkeypatch.setattr(lstm_textbook, "np", Symbolic())
     monkeypatch.setattr(lstm_textbook, "sigmoid", lambda z: elementwise(sigma, z))
     state, whole = (cell.h0, cell.c0), sum(cell.losses)
     states = lstm_textbook.forward(cell.x, state, cell.W, cell.U, cell.b)
     for found, exact in ((states.h[1:], cell.h[1:]), (states.c[1:], cell.c[1:])):
         assert cell.hold(found, cell.plain(np.array(exact, object)))
-    delta, dL_dc = lstm_textbook.two_paths(states, cell.U, cell.r, cell.q)
+    delta, dL_dc = lstm_textbook.backward(states, cell.U, cell.r, cell.q)
     for t in range(cell.T):
         for k in range(t + 1):
             assert cell.hold(delta[t, k], cell.derivative(cell.losses[t], cell.e[k]))

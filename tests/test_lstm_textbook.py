@@ -60,7 +60,7 @@ def loss_of(dL_dh, dL_dc_T):
 
 def all_gradients(arguments, dL_dh, dL_dc_T):
     states, W, U = forward(**arguments), arguments["W"], arguments["U"]
-    delta, dL_dc = lstm.two_paths(states, U, dL_dh, dL_dc_T)
+    delta, dL_dc = lstm.backward(states, U, dL_dh, dL_dc_T)
     assert np.array_equal(delta, lstm.delta(states, U, dL_dh, dL_dc_T))
     gradients = dict(zip(("W", "U", "b"), lstm.gradients(delta, states, arguments["x"])))
     gradients["x"], (gradients["h0"], gradients["c0"]) = lstm.input_gradients(delta, dL_dc, W, U)
@@ -162,7 +162,7 @@ def test_dL_dc_is_the_derivative_by_the_cell(seed, T, D, H, uses):
     """Start again at step k from c_k + e: h_k = o_k tanh(c_k + e) changes with it, h_0 does not."""
     arguments, *cotangents = draw(seed, T, D, H, uses)
     states, U = forward(**arguments), arguments["U"]
-    _, dL_dc = lstm.two_paths(states, U, *cotangents)
+    _, dL_dc = lstm.backward(states, U, *cotangents)
     assert dL_dc.shape == (T, T + 1, H)
     for t in range(T):
         if uses in ("h_T", "c_T") and t < T - 1:
@@ -184,12 +184,12 @@ def test_dL_dc_is_the_derivative_by_the_cell(seed, T, D, H, uses):
 def test_dL_dc_T_belongs_to_the_last_loss():
     arguments, dL_dh, dL_dc_T = draw(4)
     states, U = forward(**arguments), arguments["U"]
-    for with_c, without in zip(lstm.two_paths(states, U, dL_dh, dL_dc_T),
-                               lstm.two_paths(states, U, dL_dh)):
+    for with_c, without in zip(lstm.backward(states, U, dL_dh, dL_dc_T),
+                               lstm.backward(states, U, dL_dh)):
         assert np.array_equal(with_c[:-1], without[:-1])
         assert not np.array_equal(with_c[-1], without[-1])
     o, tanh_c = states.gates[-1, 15:], np.tanh(states.c[-1])
-    dL_dc = lstm.two_paths(states, U, dL_dh, dL_dc_T)[1]
+    dL_dc = lstm.backward(states, U, dL_dh, dL_dc_T)[1]
     assert relative_error(dL_dc[-1, -1], dL_dc_T + dL_dh[-1] * o * (1 - tanh_c**2)) <= 1e-15
 
 
@@ -198,10 +198,10 @@ def test_what_follows_changes_no_bit(dtype):
     """L_t of the first t steps alone: the same delta_{t,k}, to the last bit of its dtype."""
     arguments, dL_dh, _ = draw(12, T=5, dtype=dtype)
     states, U = forward(**arguments), arguments["U"]
-    whole = lstm.two_paths(states, U, dL_dh)
+    whole = lstm.backward(states, U, dL_dh)
     for t in range(1, 6):
         first = lstm.States(states.h[:t + 1], states.c[:t + 1], states.z[:t], states.gates[:t])
-        delta, dL_dc = lstm.two_paths(first, U, dL_dh[:t])
+        delta, dL_dc = lstm.backward(first, U, dL_dh[:t])
         assert np.array_equal(delta, whole[0][:t, :t]) and np.array_equal(dL_dc, whole[1][:t, :t + 1])
 
 
@@ -213,7 +213,7 @@ def test_the_cell_path_is_the_product_of_the_forget_gates():
     arguments["U"] = 0 * arguments["U"]
     arguments["b"][8:16] += 4
     states = forward(**arguments)
-    dL_dc = lstm.two_paths(states, arguments["U"], np.zeros((100, 8)), dL_dc_T)[1][-1]
+    dL_dc = lstm.backward(states, arguments["U"], np.zeros((100, 8)), dL_dc_T)[1][-1]
     f = states.gates[:, 8:16]
     for k in range(101):
         assert relative_error(dL_dc[k], np.prod(f[k:], axis=0) * dL_dc_T, f"dL_T/dc_{k}") <= EXACT
@@ -235,7 +235,7 @@ def test_the_cell_path_lasts_where_the_simple_network_forgets():
         U, b = uniform(4 * H, H), uniform(4 * H)
         b[H:2 * H] = 10
         states = lstm.forward(x, (uniform(H), uniform(H)), uniform(4 * H, D), U, b)
-        cell = lstm.two_paths(states, U, 0 * dL, dL[-1])[1][-1]
+        cell = lstm.backward(states, U, 0 * dL, dL[-1])[1][-1]
         kept_rnn.append(np.linalg.norm(simple[0]) / np.linalg.norm(simple[-1]))
         kept_lstm.append(np.linalg.norm(cell[1]) / np.linalg.norm(cell[-1]))
     for name, kept in (("RNN ||delta_{T,1}|| / ||delta_{T,T}||", kept_rnn),
@@ -270,7 +270,7 @@ def test_complex_inputs_have_the_holomorphic_derivative():
 def test_dtype_follows_the_inputs(dtype, bound, uses):
     arguments, *cotangents = draw(7, uses=uses, dtype=dtype)
     states = forward(**arguments)
-    paths = lstm.two_paths(states, arguments["U"], *cotangents)
+    paths = lstm.backward(states, arguments["U"], *cotangents)
     gradients, by_rtrl = all_gradients(arguments, *cotangents), rtrl(arguments, *cotangents)
     for array in (states.h, states.c, states.z, states.gates, *paths, *gradients.values(), *by_rtrl):
         assert array.dtype == dtype
@@ -300,7 +300,7 @@ def test_one_complex_argument_of_any_function_is_enough():
     for these in ((in_c, U, dL_dh, dL_dc_T), (states, U + 1j, dL_dh, dL_dc_T),
                   (states, U, dL_dh + 1j, dL_dc_T), (states, U, dL_dh, dL_dc_T + 1j),
                   (states, U + 1j, dL_dh), (states, U, dL_dh + 1j)):
-        assert all(array.dtype == complex for array in lstm.two_paths(*these))
+        assert all(array.dtype == complex for array in lstm.backward(*these))
         assert lstm.delta(*these).dtype == complex
     for cotangents in ((dL_dh + 1j, dL_dc_T), (dL_dh, dL_dc_T + 1j), (dL_dh + 1j, None)):
         assert all(gradient.dtype == complex for gradient in rtrl(arguments, *cotangents))

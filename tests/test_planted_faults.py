@@ -133,7 +133,7 @@ FAULTS = [
     Fault("textbook: dh recursion dropped", [(
         lstm_textbook, "dh = U.T @ delta[t, k]", "dh = 0 * U.T @ delta[t, k]")], BOOK_DELTA),
     Fault("textbook: dc recursion dropped", [(
-        lstm_textbook, "along_c = dc * f", "along_c = 0 * dc")], BOOK_DC),
+        lstm_textbook, "dc_next = dc * f", "dc_next = 0 * dc")], BOOK_DC),
     Fault("rnn: only delta_{t,t}", [(
         rnn, "for k in reversed(range(t)):", "for k in ():")], RNN),
     # = for +=
@@ -161,8 +161,8 @@ FAULTS = [
     Fault("cell: 1 - tanh^2 taken of z instead of c", [(
         numpy_cell, "np.multiply(tanh_c, tanh_c, out=do)", "np.multiply(g, g, out=do)")], CELL_BACKWARD),
     Fault("textbook: 1 - tanh^2 taken of z instead of c", [(
-        lstm_textbook, "dc = along_c + dh * o * (1 - tanh_c ** 2)",
-        "dc = along_c + dh * o * (1 - g ** 2)")], BOOK_DELTA),
+        lstm_textbook, "dc = dc_next + dh * o * (1 - tanh_c ** 2)",
+        "dc = dc_next + dh * o * (1 - g ** 2)")], BOOK_DELTA),
     # gates exchanged
     Fault("cell: i and f read in each other's place, backward only", [(
         numpy_cell, GATES, GATES.replace("i, f", "f, i"))], CELL_BACKWARD),

@@ -106,7 +106,7 @@ def textbook(case: Case) -> tuple[Arrays, Arrays]:
         for l in reversed(range(L)):
             W, U, bias = (a[f"{name}{l}"] for name in "WUb")
             dL_dh[-1] += up["h_n"][l, b]
-            delta, dL_dc = lstm_textbook.two_paths(states[l], U, dL_dh, up["c_n"][l, b])
+            delta, dL_dc = lstm_textbook.backward(states[l], U, dL_dh, up["c_n"][l, b])
             direct = lstm_textbook.gradients(delta, states[l], inputs[l])
             forward_mode = lstm_textbook.rtrl(inputs[l], (a["h_0"][l, b], a["c_0"][l, b]), W, U, bias,
                                               dL_dh, up["c_n"][l, b])

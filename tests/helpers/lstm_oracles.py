@@ -141,7 +141,7 @@ def by_delta(arguments, upstream):
             W, U = arguments[f"W{l}"], arguments[f"U{l}"]
             dL_dh = dL_dh.copy()
             dL_dh[-1] += up["h_n"][l, b]
-            delta, dL_dc = lstm_textbook.two_paths(states[l], U, dL_dh, up["c_n"][l, b])
+            delta, dL_dc = lstm_textbook.backward(states[l], U, dL_dh, up["c_n"][l, b])
             for name, sums in zip("WUb", lstm_textbook.gradients(delta, states[l], inputs[l])):
                 gradients[f"{name}{l}"] += sums
             dL_dh, (gradients["h_0"][l, b], gradients["c_0"][l, b]) = lstm_textbook.input_gradients(
