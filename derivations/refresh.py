@@ -143,8 +143,8 @@ def stale(page: Path) -> list[str]:
 
 
 def pages() -> list[Path]:
-    """The twelve pages and the table of contents, in reading order."""
-    return [PAGES / "README.md", *sorted(PAGES.glob("[0-9]*.md"))]
+    """The table of contents, the numbered pages in reading order, the lab's answers."""
+    return [PAGES / "README.md", *sorted(PAGES.glob("[0-9]*.md")), *sorted(PAGES.glob("lab5*.md"))]
 
 
 def main(arguments: list[str]) -> int:

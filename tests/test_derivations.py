@@ -24,9 +24,10 @@ def load(name):
 refresh = load("refresh")
 
 PAGES = sorted((ROOT / "derivations").glob("[0-9]*.md"))
+LAB = sorted((ROOT / "derivations").glob("lab5*.md"))
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-WITH_README = pytest.mark.parametrize("page", [ROOT / "derivations" / "README.md", *PAGES],
-                                      ids=lambda page: page.stem)
+AND_LAB = pytest.mark.parametrize("page", [*PAGES, *LAB], ids=lambda page: page.stem)
+WITH_README = pytest.mark.parametrize("page", refresh.pages(), ids=lambda page: page.stem)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -105,7 +106,7 @@ def run(page):
     return len(test.examples), runner.failure
 
 
-@EVERY_PAGE
+@AND_LAB
 def test_every_example_gives_what_the_page_says(page):
     count, failure = run(page)
     if failure:
@@ -118,8 +119,9 @@ def test_every_example_gives_what_the_page_says(page):
 def test_the_last_words_are_a_check_and_who_carries_it(page):
     """Every page ends with examples, a wrong formula among them with its error, then with names."""
     headings = re.findall(r"^## (.*)$", prose(text_of(page)), re.MULTILINE)
-    assert headings[-2:] == ["Check", "Where it stands"]
+    assert [name for name in headings[-3:] if name != "Exercises"][-2:] == ["Check", "Where it stands"]
     check, foot = text_of(page).split("\n## Check\n")[1].split("\n## Where it stands\n")
+    check = check.split("\n## Exercises\n")[0]
     printed = "".join(example.want for example in doctest.DocTestParser().get_examples(check))
     assert re.search(r"error +\d+\.\d\d", printed), "no wrong formula is shown with its error"
     assert CODE_NAME.search(foot) and TEST_NAME.search(foot)
@@ -134,7 +136,7 @@ def test_quotations_are_the_source_s(page):
         pytest.fail("\n".join([*lines, f"The source has moved. Run: {refresh.COMMAND}"]), pytrace=False)
 
 
-@EVERY_PAGE
+@AND_LAB
 def test_no_code_is_typed_off(page):
     """A ```python block without examples is made by refresh.py; whatever else is code runs as an example."""
     text = text_of(page)
@@ -174,14 +176,14 @@ def test_a_page_that_lags_behind_the_source_is_told(tmp_path, monkeypatch):
 # Equations, names, links
 
 NUMBER = re.compile(r"\(6\.(\d+)\)(?:(?:-| to )\(6\.(\d+)\))?")
-CODE_NAME = re.compile(r"`((?:scratch_lstm|torch_ref)(?:\.\w+)+)`")
-TEST_NAME = re.compile(r"`(tests/\w+\.py)::(\w+)`")
+CODE_NAME = re.compile(r"\]\(\.\./(?:scratch_lstm|torch_ref)/[\w/]+\.py#L\d+ \"[\w.]+\"\)")
+TEST_NAME = re.compile(r"\]\(\.\./tests/\w+\.py#L\d+ \"\w+\"\)")
+TAG = re.compile(r"\\tag\{6\.(\d+)\}")
 
 
 def derived():
-    """number -> the page that has it in bold beside its derivation."""
-    return {int(number): page.name for page in PAGES
-            for number in re.findall(r"\*\*\(6\.(\d+)\)\*\*", text_of(page))}
+    """number -> the page that has it as the tag of a formula."""
+    return {int(number): page.name for page in PAGES for number in TAG.findall(text_of(page))}
 
 
 @pytest.mark.parametrize("path", sorted(p for folder in ("scratch_lstm", "torch_ref")
@@ -196,32 +198,29 @@ def test_every_equation_that_the_source_cites_is_derived(path):
 
 
 def test_every_equation_has_one_page():
-    numbers = [number for page in PAGES for number in re.findall(r"\*\*\(6\.(\d+)\)\*\*", text_of(page))]
-    assert sorted(map(int, numbers)) == [*range(28, 49), *range(51, 60)]
+    numbers = [number for page in PAGES for number in TAG.findall(text_of(page))]
+    assert sorted(map(int, numbers)) == [*range(28, 60)]
 
 
 @EVERY_PAGE
-def test_a_link_to_the_code_stands_beside_each_number(page):
-    for paragraph in prose(text_of(page)).split("\n\n"):
-        for number in re.findall(r"\*\*(\(6\.\d+\))\*\*", paragraph):
-            assert "](../" in paragraph, f"{page.name}: {number} has no link to its code"
+def test_a_link_to_the_code_stands_under_each_number(page):
+    """The first words under a formula with a number are "Code of (6.31): " and a link."""
+    for block in re.finditer(r"^```math\n(.*?)^```\n\n([^\n]*)", text_of(page), re.DOTALL | re.MULTILINE):
+        tag = TAG.search(block[1])
+        if tag:
+            assert block[2].startswith(f"Code of (6.{tag[1]})") and "](../" in block[2], f"{page.name}: {tag[0]}"
 
 
-@EVERY_PAGE
+@AND_LAB
 def test_the_edition_stands_with_the_numbers(page):
     assert "draft of 2019-04-10" in text_of(page) or not NUMBER.search(text_of(page))
 
 
-@EVERY_PAGE
-def test_the_functions_and_tests_that_a_page_names_exist(page):
-    text = text_of(page)
-    for match in CODE_NAME.finditer(text):
-        parts = match[1].split(".")
-        files = [n for n in range(1, len(parts)) if (ROOT / "/".join(parts[:n])).with_suffix(".py").is_file()]
-        assert files, f"{where(page, text, match.start())}: there is no module for {match[1]}"
-        refresh.span("/".join(parts[:files[-1]]) + ".py", ".".join(parts[files[-1]:]))  # raises Lost
-    for match in TEST_NAME.finditer(text):
-        refresh.span(match[1], match[2])
+@WITH_README
+def test_a_function_or_test_is_named_by_a_link(page):
+    """refresh.py keeps the line of a link, and says when the name is gone; of a bare name nobody would."""
+    bare = re.search(r"`(tests/\w+\.py::\w+|(?:scratch_lstm|torch_ref)\.\w+\.\w[\w.]*)`", prose(text_of(page)))
+    assert not bare, f"{where(page, text_of(page), text_of(page).index(bare[0]))}: {bare[0]} is no link"
 
 
 def anchors(page):
@@ -270,14 +269,14 @@ def test_formulas_are_written_so_that_github_shows_them(page):
     assert bare.count("$") == 2 * bare.count("$``$"), f"{page.name}: a formula without $`...`$"
     for position, formula in formulas(text):
         place = where(page, text, position)
-        refused = re.search(r"\\(operatorname|tag|newcommand|def|label|ref)\b", formula)
+        refused = re.search(r"\\(operatorname|newcommand|def|label|ref|eqref)\b", formula)
         assert not refused, f"{place}: {formula}"
         assert formula.count("{") == formula.count("}"), f"{place}: braces do not match in {formula}"
         left, right = (len(re.findall(rf"\\{side}(?!arrow)\b", formula)) for side in ("left", "right"))
         assert left == right, f"{place}: \\left without \\right"
 
 
-@EVERY_PAGE
+@AND_LAB
 def test_every_sum_and_product_has_its_bounds(page):
     text = text_of(page)
     for position, formula in formulas(text):
