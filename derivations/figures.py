@@ -76,41 +76,59 @@ def triangle(folder: Path, T: int = 4) -> Path:
 
 # Page 5: how long a delta lasts
 
-def deltas(T: int = 40, D: int = 4, H: int = 16, seed: int = 0) -> dict[str, np.ndarray]:
-    """log10 ||delta_{t,k}||, (T, T) with NaN where k > t. All weights uniform within 1/sqrt(H), all dL_t/dh_t
-    random; the LSTM's forget bias is 3."""
+def deltas(seed: int = 0, T: int = 40, D: int = 4, H: int = 16) -> dict[str, np.ndarray]:
+    """log10 ||delta_{t,k}||, (T, T) with NaN where k > t, for two simple networks and three LSTMs.
+
+    All weights are uniform within 1/sqrt(H), all dL_t/dh_t random. "LSTM, as it starts" has the biases that
+    the class LSTM starts with, two uniform draws added; the others have the forget bias that their name says.
+    """
     rng = np.random.default_rng(seed)
 
     def uniform(*shape: int) -> np.ndarray:
         return rng.uniform(-1, 1, shape) / H ** 0.5
 
     x, dL_dh = rng.standard_normal((T, D)), rng.standard_normal((T, H))
-    U, U4, b4 = uniform(H, H), uniform(4 * H, H), uniform(4 * H)
-    b4[H:2 * H] = 3
-    simple = rnn.delta(rnn.forward(x, uniform(H), uniform(H, D), U, uniform(H)), U, dL_dh)
-    states = lstm_textbook.forward(x, (uniform(H), uniform(H)), uniform(4 * H, D), U4, b4)
+    W, b, h0, U = uniform(H, D), uniform(H), uniform(H), uniform(H, H)
+    orthogonal = np.linalg.qr(rng.standard_normal((H, H)))[0]
+    W4, U4, b4, state = uniform(4 * H, D), uniform(4 * H, H), uniform(4 * H), (uniform(H), uniform(H))
+    second = uniform(4 * H)
+    all_deltas = {name: rnn.delta(rnn.forward(x, h0, W, matrix, b), matrix, dL_dh)
+                  for name, matrix in (("simple, uniform U", U), ("simple, orthogonal U", orthogonal))}
+    for name, forget in (("LSTM, as it starts", None), ("LSTM, forget bias 1", 1), ("LSTM, forget bias 3", 3)):
+        bias = b4 + second
+        if forget is not None:
+            bias[H:2 * H] = forget
+        all_deltas[name] = lstm_textbook.delta(lstm_textbook.forward(x, state, W4, U4, bias), U4, dL_dh)
     found, later = {}, np.triu(np.ones((T, T), bool), 1)
-    for name, delta in (("simple network", simple),
-                        ("LSTM, forget bias 3", lstm_textbook.delta(states, U4, dL_dh))):
+    for name, delta in all_deltas.items():
         norms = np.linalg.norm(delta, axis=2)
         norms[later] = np.nan
         found[name] = np.log10(norms)
     return found
 
 
+@cache
+def falls(seeds: int = 10, gaps: tuple[int, int] = (10, 39)) -> dict[str, list[float]]:
+    """By what factor the norm falls over each gap: the mean over t in logarithms, the median over networks."""
+    one = [{name: [np.mean([value[t, t] - value[t, t - gap] for t in range(gap, len(value))]) for gap in gaps]
+            for name, value in deltas(seed).items()} for seed in range(seeds)]
+    return {name: [float(10 ** np.median([row[name][n] for row in one])) for n in range(len(gaps))]
+            for name in one[0]}
+
+
 def heat(folder: Path) -> Path:
-    """Both networks on one scale of colours."""
-    values = deltas()
+    """Four of the networks on one scale of colours."""
+    values = {name: value for name, value in deltas().items() if name != "LSTM, forget bias 1"}
     low = min(np.nanmin(v) for v in values.values())
     high = max(np.nanmax(v) for v in values.values())
-    figure, both = plt.subplots(1, 2, figsize=(9.6, 4.3), layout="constrained")
-    for axes, (name, value) in zip(both, values.items()):
+    figure, grid = plt.subplots(2, 2, figsize=(8.6, 7.6), layout="constrained")
+    for axes, (name, value) in zip(grid.flat, values.items()):
         T = len(value)
         image = axes.imshow(value, cmap="viridis", vmin=low, vmax=high, extent=(0.5, T + 0.5, T + 0.5, 0.5))
         axes.set_title(name, fontsize=12)
         axes.set_xlabel("$k$, the net input")
         axes.set_ylabel("$t$, the loss")
-    bar = figure.colorbar(image, ax=both, shrink=0.9)
+    bar = figure.colorbar(image, ax=grid, shrink=0.8)
     bar.set_label(r"$\log_{10}\,\Vert\delta_{t,k}\Vert$")
     return save(figure, folder, "delta_norms.png")
 

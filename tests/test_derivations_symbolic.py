@@ -288,6 +288,24 @@ def test_rnn_py_itself(net, monkeypatch):
     assert net.hold(dx, net.derivative(whole, net.x)) and net.hold(dh0, net.derivative(whole, net.h0))
 
 
+def test_page_5_additive_states():
+    """(6.49): with h_t = h_{t-1} + psi(x_t), dL_t/dh_0 is dL_t/dh_t; (6.50): each step has the factor I + dpsi/dh."""
+    x, h0, r = symbols("x", 3, 2), symbols("p", 2), symbols("r", 2)
+    h = h0
+    for x_t in x:
+        h = h + elementwise(f, x_t)                                                   # (6.49)
+    assert [sympy.expand(entry) for entry in diff(r @ h, h0)] == list(r)
+    h, factor, u = h0, sympy.eye(2), symbols("u", 2, 2)
+    for x_t in x[:2]:
+        z = x_t + u @ h
+        slope = sympy.diag(*(df(value) for value in z))
+        factor = (sympy.eye(2) + slope * sympy.Matrix(u)) * factor
+        h = h + elementwise(f, z)                                                     # (6.50)
+    exact = np.array([diff(entry, h0) for entry in h])
+    assert all(sympy.expand(a - b) == 0 for a, b in zip(flat(factor).flat, exact.flat))
+    assert not all(sympy.expand(a - b) == 0 for a, b in zip(np.eye(2, dtype=object).flat, exact.flat))
+
+
 # The LSTM: T = 2 with H = 2 and D = 1, and T = 3 with H = D = 1
 
 class Gated(Compared):
