@@ -94,7 +94,8 @@ def deltas(seed: int = 0, T: int = 40, D: int = 4, H: int = 16) -> dict[str, np.
     second = uniform(4 * H)
     all_deltas = {name: rnn.delta(rnn.forward(x, h0, W, matrix, b), matrix, dL_dh)
                   for name, matrix in (("simple, uniform U", U), ("simple, orthogonal U", orthogonal))}
-    for name, forget in (("LSTM, as it starts", None), ("LSTM, forget bias 1", 1), ("LSTM, forget bias 3", 3)):
+    for name, forget in (("LSTM, as it starts", None), ("LSTM, forget bias 1", 1),
+                         ("LSTM, forget bias 3", 3)):
         bias = b4 + second
         if forget is not None:
             bias[H:2 * H] = forget
@@ -109,9 +110,12 @@ def deltas(seed: int = 0, T: int = 40, D: int = 4, H: int = 16) -> dict[str, np.
 
 @cache
 def falls(seeds: int = 10, gaps: tuple[int, int] = (10, 39)) -> dict[str, list[float]]:
-    """By what factor the norm falls over each gap: the mean over t in logarithms, the median over networks."""
-    one = [{name: [np.mean([value[t, t] - value[t, t - gap] for t in range(gap, len(value))]) for gap in gaps]
-            for name, value in deltas(seed).items()} for seed in range(seeds)]
+    """By what factor the norm falls over each gap: mean over t in logarithms, then median over networks."""
+    def fall(value: np.ndarray, gap: int) -> float:
+        return float(np.mean([value[t, t] - value[t, t - gap] for t in range(gap, len(value))]))
+
+    one = [{name: [fall(value, gap) for gap in gaps] for name, value in deltas(seed).items()}
+           for seed in range(seeds)]
     return {name: [float(10 ** np.median([row[name][n] for row in one])) for n in range(len(gaps))]
             for name in one[0]}
 

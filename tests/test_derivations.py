@@ -221,8 +221,9 @@ def test_the_edition_stands_with_the_numbers(page):
 @WITH_README
 def test_a_function_or_test_is_named_by_a_link(page):
     """refresh.py keeps the line of a link, and says when the name is gone; of a bare name nobody would."""
-    bare = re.search(r"`(tests/\w+\.py::\w+|(?:scratch_lstm|torch_ref)\.\w+\.\w[\w.]*)`", prose(text_of(page)))
-    assert not bare, f"{where(page, text_of(page), text_of(page).index(bare[0]))}: {bare[0]} is no link"
+    text = text_of(page)
+    bare = re.search(r"`(tests/\w+\.py::\w+|(?:scratch_lstm|torch_ref)\.\w+\.\w[\w.]*)`", prose(text))
+    assert not bare, f"{where(page, text, text.index(bare[0]))}: {bare[0]} is no link"
 
 
 def anchors(page):
@@ -315,8 +316,9 @@ def number(text):
 def test_the_table_of_page_5_is_what_was_measured(figures):
     """Each factor to the two digits that are printed, and the order that the text draws its moral from."""
     text = text_of(ROOT / "derivations" / "05_vanishing_exploding.md")
-    rows = dict(zip(figures.falls(), re.findall(r"^\| (?:simple|LSTM), .* \| (.*) \| (.*) \|$", text, re.MULTILINE)))
-    assert len(rows) == 5
+    printed_rows = re.findall(r"^\| (?:simple|LSTM), .* \| (.*) \| (.*) \|$", text, re.MULTILINE)
+    rows = dict(zip(figures.falls(), printed_rows))
+    assert len(rows) == len(printed_rows) == 5
     for name, printed in rows.items():
         for value, measured in zip(printed, figures.falls()[name]):
             assert abs(number(value) / measured - 1) < 0.05, (name, value, measured)
@@ -339,8 +341,9 @@ def test_what_the_captions_say_is_what_was_measured(figures):
                               ("Richardson, float64", 6e-3, 4e-14)):                     # page 10
         assert 1 / 10 < best[name][0] / step < 10 and 1 / 30 < best[name][1] / error < 30, name
     assert best["complex step"][1] < 1e-15
-    for name, slope, left, right in (("central, float64", 2, 1e-3, 1e-1), ("central, float64", -1, 1e-12, 1e-7),
-                                     ("Richardson, float64", 6, 5e-2, 2e-1), ("complex step", 2, 1e-6, 1e-2)):
+    for name, slope, left, right in (
+            ("central, float64", 2, 1e-3, 1e-1), ("central, float64", -1, 1e-12, 1e-7),
+            ("Richardson, float64", 6, 5e-2, 2e-1), ("complex step", 2, 1e-6, 1e-2)):
         steps, error = figures.errors()[name]
         part = (steps > left) & (steps < right)
         measured = np.polyfit(np.log(steps[part]), np.log(error[part]), 1)[0]

@@ -40,12 +40,13 @@ def test_page_3_forward_and_backward_share_only_the_forward_pass_and_the_slope(m
     exact = complex_step(lambda U: np.sum(dL_dh * rnn.forward(x, h0, W, U, b).h[1:]), U)
 
     def both():
-        return (rnn.gradients(rnn.delta(rnn.forward(x, h0, W, U, b), U, dL_dh), rnn.forward(x, h0, W, U, b), x)[1],
+        states = rnn.forward(x, h0, W, U, b)
+        return (rnn.gradients(rnn.delta(states, U, dL_dh), states, x)[1],
                 rnn.rtrl(x, h0, W, U, b, dL_dh)[1])
 
     backward, forward = both()
     assert relative_error(backward, forward) <= 1e-13 and relative_error(backward, exact) <= 1e-13
-    monkeypatch.setitem(rnn.ACTIVATIONS, "tanh", (np.tanh, lambda z: 1 - np.tanh(z)))      # the square forgotten
+    monkeypatch.setitem(rnn.ACTIVATIONS, "tanh", (np.tanh, lambda z: 1 - np.tanh(z)))     # no square
     backward, forward = both()
     assert relative_error(backward, forward) <= 1e-13 and relative_error(backward, exact) > 0.1
 
