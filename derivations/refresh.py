@@ -5,7 +5,8 @@
 
 Two things on a page are made from the source and never typed:
 
-    <!-- source: scratch_lstm/lstm.py NAME -->              the code block below it is that function;
+    <!-- source: scratch_lstm/lstm.py NAME -->              the code block below it is that function
+                                                            without its docstring;
     <!-- source: scratch_lstm/lstm.py NAME | A | B -->      its lines from the first one with the text A
                                                             to the next one with the text B
     [lstm.py:82](../scratch_lstm/lstm.py#L82 "NAME: A")     the first line of that function with the text A;
@@ -27,6 +28,7 @@ from pathlib import Path
 PAGES = Path(__file__).resolve().parent
 ROOT = PAGES.parent
 COMMAND = "python derivations/refresh.py"
+WIDTH = 90      # what GitHub shows without scrolling
 
 BLOCK = re.compile(r"<!-- source: (?P<path>\S+) (?P<name>[\w.]+)"
                    r"(?: \| (?P<first>.+?) \| (?P<last>.+?))? -->\n"
@@ -83,13 +85,33 @@ def line_with(path: str, name: str, text: str, begin: int = 0) -> int:
     raise Lost(f"{path}: {name} has no line with {text}")
 
 
+@lru_cache(maxsize=None)
+def _docstrings(path: Path) -> frozenset[int]:
+    """The numbers of all lines that belong to a docstring."""
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse("\n".join(_lines(path)))):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node, clean=False) is not None:
+            lines.update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    return frozenset(lines)
+
+
+def narrow(line: str) -> list[str]:
+    """The line as it is, or, if it is wider than WIDTH, with its comment on a line of its own above it."""
+    match = re.fullmatch(r"(\s*)(\S.*?)\s+(# .*)", line)
+    if len(line) <= WIDTH or not match:
+        return [line]
+    return [match[1] + match[3], match[1] + match[2]]
+
+
 def quoted(path: str, name: str, first_text: str | None, last_text: str | None) -> str:
-    """The code block, and under it the link to the lines it is made of."""
+    """The code block without its docstring, and under it the link to the lines it is made of."""
     first, last = span(path, name)
     if first_text and last_text:
         first = line_with(path, name, first_text)
         last = line_with(path, name, last_text, first)
-    code = textwrap.dedent("\n".join(_lines(ROOT / path)[first - 1:last]))
+    kept = [_lines(ROOT / path)[number - 1] for number in range(first, last + 1)
+            if number not in _docstrings(ROOT / path)]
+    code = "\n".join(short for line in textwrap.dedent("\n".join(kept)).split("\n") for short in narrow(line))
     return f"```python\n{code}\n```\n[{path}, lines {first} to {last}](../{path}#L{first}-L{last})\n"
 
 

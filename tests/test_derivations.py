@@ -129,6 +129,31 @@ def test_the_last_words_are_a_check_and_who_carries_it(page):
     assert CODE_NAME.search(foot) and TEST_NAME.search(foot)
 
 
+@EVERY_PAGE
+def test_exercises_have_folded_answers(page):
+    """Three to five on each of the pages 0 to 11, each with one answer."""
+    parts = text_of(page).split("\n## Exercises\n")
+    if len(parts) == 1:
+        assert int(page.name[:2]) > 11, f"{page.name} has no exercises"
+        return
+    exercises = parts[1].split("\n## Where it stands\n")[0]
+    asked = re.findall(r"^\*\*(\d)\.\*\* \*\((?:pencil|code|pencil and code)\)\*", exercises, re.MULTILINE)
+    assert asked == [str(n + 1) for n in range(len(asked))] and 3 <= len(asked) <= 5
+    answers = re.findall(r"^<details><summary>Answer</summary>\n\n(.*?)^\n?</details>$", exercises,
+                         re.DOTALL | re.MULTILINE)
+    assert len(answers) == len(asked) and all(answer.strip() for answer in answers)
+
+
+@WITH_README
+def test_code_is_not_wider_than_github_shows(page):
+    """90 characters: GitHub would cut a wider line, and show the rest only when one scrolls."""
+    text = text_of(page)
+    for block in FENCE.finditer(text):
+        for offset, line in enumerate(block[2].splitlines() if block[1] != "math" else []):
+            place = f"derivations/{page.name}:{text.count(chr(10), 0, block.start(2)) + offset + 1}"
+            assert len(line) <= refresh.WIDTH, f"{place}: {len(line)} characters: {line}"
+
+
 # What is made from the source
 
 @WITH_README
@@ -170,6 +195,7 @@ def test_a_page_that_lags_behind_the_source_is_told(tmp_path, monkeypatch):
                                 "[code.py, lines 2 to 3](../code.py#L2-L3)\n")
     refresh._lines.cache_clear()
     refresh._spans.cache_clear()
+    refresh._docstrings.cache_clear()
     source.write_text("def square(x):\n    return x * x\n")
     assert refresh.stale(page) == ["derivations/1.md:1: code.py: square has no line with (6.99)"]
     assert refresh.main([]) == 2
@@ -210,7 +236,8 @@ def test_a_link_to_the_code_stands_under_each_number(page):
     for block in re.finditer(r"^```math\n(.*?)^```\n\n([^\n]*)", text_of(page), re.DOTALL | re.MULTILINE):
         tag = TAG.search(block[1])
         if tag:
-            assert block[2].startswith(f"Code of (6.{tag[1]})") and "](../" in block[2], f"{page.name}: {tag[0]}"
+            assert block[2].startswith(f"Code of (6.{tag[1]})"), f"{page.name}: {tag[0]}"
+            assert "](../" in block[2], f"{page.name}: {tag[0]}"
 
 
 @AND_LAB

@@ -289,7 +289,7 @@ def test_rnn_py_itself(net, monkeypatch):
 
 
 def test_page_5_additive_states():
-    """(6.49): with h_t = h_{t-1} + psi(x_t), dL_t/dh_0 is dL_t/dh_t; (6.50): a step's factor is I + dpsi/dh."""
+    """(6.49): with h_t = h_{t-1} + psi(x_t), dL_t/dh_0 is dL_t/dh_t; (6.50): one factor is I + dpsi/dh."""
     x, h0, r = symbols("x", 3, 2), symbols("p", 2), symbols("r", 2)
     h = h0
     for x_t in x:
