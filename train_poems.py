@@ -12,43 +12,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from scratch_lstm.errors import DivergedError, InputError
 from scratch_lstm.training import commands
-from scratch_lstm.errors import InputError
 from scratch_lstm.training.settings import Settings, flag
-from scratch_lstm.training.trainer import Diverged
-
-HELP = {
-    "backend": "what computes (auto takes the fastest that answers, and says which)",
-    "dtype": "float32 or float64",
-    "epochs": "passes over the corpus",
-    "batch_size": "poems a step",
-    "embedding_size": "length of a word vector",
-    "hidden_size": "length of h and of c",
-    "num_layers": "LSTM layers",
-    "dropout": "between layers and before the linear layer",
-    "learning_rate": "of Adam",
-    "clip": "largest norm of the gradient",
-    "held_out": "fraction of the poems to measure on, not to train on",
-    "seed": "of everything random",
-    "threads": "of the matrix library (numpy), or parts of each batch (numba)",
-    "log_every": "steps between two readings of the loss",
-    "save_every": "steps between two checkpoints",
-}
-
 
 CHOICES = {"backend": ("auto", "numpy", "numba", "cupy", "torch"), "dtype": ("float32", "float64")}
+TRAINING = {field.name for field in fields(Settings)} | {"out"}
+CORPUS = {"corpus", "dynasty", "line_length", "vocabulary"}
+WRITING = {"prompt", "acrostic", "temperature", "top_k", "count", "strict"}
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser(program: str) -> argparse.ArgumentParser:
+    """program: the command as the user typed it, for the help text."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
-               "  python train_poems.py --epochs 5\n"
-               "  python train_poems.py --resume runs/NAME\n"
-               "  python train_poems.py --generate runs/NAME --prompt 风 --temperature 0.8 --count 3\n"
-               "  python train_poems.py --generate runs/NAME --acrostic 春夏秋冬 --strict")
+               f"  {program} --epochs 5\n"
+               f"  {program} --resume runs/NAME\n"
+               f"  {program} --generate runs/NAME --prompt 风 --temperature 0.8 --count 3\n"
+               f"  {program} --generate runs/NAME --acrostic 春夏秋冬 --strict")
     what = parser.add_argument_group("what to do (to train is the default)").add_mutually_exclusive_group()
-    what.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    what.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run")
     what.add_argument("--compare", choices=("torch",),
                       help="train this network and torch's side by side, from one start on the same batches")
     what.add_argument("--generate", type=Path, metavar="RUN",
@@ -57,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
     data = parser.add_argument_group("corpus")
     data.add_argument("--corpus", type=Path, metavar="FILE", help="a UTF-8 text, one poem a line")
     data.add_argument("--dynasty", choices=("tang", "song", "all"), help="of the default corpus [tang]")
-    data.add_argument("--characters", type=int, choices=(5, 7), help="a line, in the default corpus [5]")
+    data.add_argument("--line-length", type=int, choices=(5, 7),
+                      help="characters in a line of the default corpus [5]")
     data.add_argument("--vocabulary", type=int, metavar="N", help="words in the default corpus [2001]")
 
     train = parser.add_argument_group("training")
@@ -66,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         choices = CHOICES.get(field.name)
         train.add_argument(flag(field.name), type=kind, choices=choices,
                            metavar=None if choices else kind.__name__.upper(),
-                           help=f"{HELP[field.name]} [{field.default}]")
+                           help=f"{field.metadata['help']} [{field.default}]")
     train.add_argument("--out", type=Path, metavar="RUN", help="folder of the run [runs/date-time]")
 
     poems = parser.add_argument_group("writing, with --generate")
@@ -79,62 +64,62 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-TRAINING = {field.name for field in fields(Settings)} | {"out"}
-CORPUS = {"corpus", "dynasty", "characters", "vocabulary"}
-WRITING = {"prompt", "acrostic", "temperature", "top_k", "count", "strict"}
-
-
-def given(args: argparse.Namespace, names: set[str]) -> dict:
-    """The flags among `names` that stand on the command line."""
+def explicit_flags(args: argparse.Namespace, names: set[str]) -> dict[str, Any]:
+    """The flags among `names` that are on the command line, with their values."""
     return {name: value for name, value in vars(args).items()
             if name in names and value is not None and value is not False}
 
 
-def allow(args: argparse.Namespace, names: set[str], mode: str) -> None:
+def reject_other_flags(args: argparse.Namespace, names: set[str], mode: str) -> None:
     """Raise InputError for a flag that would have no effect."""
-    for name in sorted(given(args, (TRAINING | CORPUS | WRITING) - names)):
+    for name in sorted(explicit_flags(args, (TRAINING | CORPUS | WRITING) - names)):
         raise InputError(f"{flag(name)} has no effect {mode}; leave it out")
 
 
-def torch_learner(settings: Settings, vocabulary_size: int) -> Any:
-    """torch is known here and in torch_ref, and not in scratch_lstm."""
-    return torch_part("learner").make_learner(settings, vocabulary_size)
-
-
-def torch_part(name: str) -> Any:
+def import_torch_ref(name: str) -> Any:
+    """A module of torch_ref: scratch_lstm itself never imports torch. InputError without torch."""
     try:
         return importlib.import_module(f"torch_ref.{name}")
     except ImportError:
         raise InputError("torch is not installed: pip install 'scratch-lstm[torch]'") from None
 
 
-LEARNERS = {"torch": torch_learner}
+FACTORIES = {"torch": lambda settings, size: import_torch_ref("learner").make_learner(settings, size)}
 
 
-def run(args: argparse.Namespace) -> bool:
+def run(args: argparse.Namespace, program: str) -> bool:
     """Do what the flags say. False when a training run was interrupted."""
     if args.generate:
-        allow(args, WRITING | {"seed", "threads"}, "with --generate")
+        reject_other_flags(args, WRITING | {"seed", "threads"}, "with --generate")
         options = {"threads": 1, "count": 1, "strict": False,
-                   **given(args, WRITING | {"seed", "threads"})}
+                   **explicit_flags(args, WRITING | {"seed", "threads"})}
         if args.prompt and args.acrostic:
             raise InputError("--prompt and --acrostic exclude each other")
         acrostic = options.pop("acrostic", None)
         prompts = acrostic or options.pop("prompt", None)
-        commands.write(args.generate, prompts, acrostic=bool(acrostic), **options)
+        commands.write_poems(args.generate, prompts, acrostic=bool(acrostic), **options)
         return True
     if args.resume:
-        allow(args, {"epochs", "threads"}, "with --resume, which goes on with the settings of the run")
-        return commands.resume(args.resume, LEARNERS, **given(args, {"epochs", "threads"}))
-    allow(args, TRAINING | CORPUS, "without --generate")
+        reject_other_flags(args, {"epochs", "threads"}, "with --resume, which keeps the settings of the run")
+        return commands.resume(args.resume, FACTORIES, program, **explicit_flags(args, {"epochs", "threads"}))
+    reject_other_flags(args, TRAINING | CORPUS, "without --generate")
     if args.corpus:
-        allow(args, TRAINING | {"corpus"}, "with --corpus")
+        reject_other_flags(args, TRAINING | {"corpus"}, "with --corpus")
     out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-    settings, rule = Settings(**given(args, TRAINING - {"out"})), given(args, CORPUS - {"corpus"})
+    settings = Settings(**explicit_flags(args, TRAINING - {"out"}))
+    rule = explicit_flags(args, CORPUS - {"corpus"})
     if args.compare:
-        commands.compare(torch_part("compare").compare, settings, out, args.corpus, rule)
+        commands.compare(import_torch_ref("compare").compare, settings, out, args.corpus, rule)
         return True
-    return commands.start(settings, out, args.corpus, rule, LEARNERS)
+    return commands.start(settings, out, args.corpus, rule, FACTORIES, program)
+
+
+def program_name() -> str:
+    """The command that the user typed: messages name it, so that it can be typed again."""
+    started = Path(sys.argv[0]).name
+    if started == "__main__.py" or started == "train_poems.py":
+        return "python train_poems.py"
+    return started.removesuffix(".exe") or "scratch-lstm"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -142,16 +127,17 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")   # for a terminal without Chinese
-    args = parser().parse_args(arguments)
+    program = program_name()
+    args = make_parser(program).parse_args(arguments)
     try:
-        return 0 if run(args) else 130
+        return 0 if run(args, program) else 130
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except Diverged as error:
+    except DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:    # nobody reads on
+    except BrokenPipeError:    # the reader of a pipe has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

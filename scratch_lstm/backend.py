@@ -1,14 +1,13 @@
 """The array module, chosen once and carried by one object.
 
-Everything that differs from one device to another stands here: which module holds the arrays, how they
-travel between host and device, how rows are scattered, which hand works the cell, the loss and Adam. The
-mathematics asks a `Backend` and never a device.
+Everything that differs from one device to another is here: which module makes the arrays, how they travel
+between host and device, and which implementation runs the cell, the time loop, the loss, Adam and the
+embedding's scatter-add (kernels/protocols.py). The mathematics asks a `Backend` and never a device.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -17,29 +16,34 @@ import numpy as np
 
 from . import functional
 from .errors import InputError
-from .kernels import numpy_adam, numpy_cell
+from .kernels import numpy_adam, numpy_cell, numpy_scatter
+from .kernels.protocols import AdamUpdate, Cell, Loss, ScatterAdd, TimeLoop
 
 Array = Any  # numpy.ndarray, or the array of another module with its interface
+DTYPES = ("float32", "float64", "complex64", "complex128")   # of parameters; inputs may be float16 too
 
 
 class Backend:
     """NumPy on the host. Other backends have the same members.
 
-    xp:      the array module
-    cell:    one time step of the LSTM cell, `forward` and `backward` (kernels/numpy_cell.py)
-    loop:    the time loops of lstm.py as one call, `forward` and `backward`, for real dtypes; or None
-    loss:    `softmax_cross_entropy` and its backward (functional.py)
-    adam:    `update` (kernels/numpy_adam.py)
-    shards:  whether several threads share a batch (training/data_parallel.py), or the matrix library has them
+    xp:       the array module
+    cell:     one time step of the LSTM cell
+    loop:     the time loops of lstm.py as one call, for float32 and float64; None: lstm.py's own loop runs
+    loss:     softmax with cross-entropy
+    adam:     Adam's update
+    scatter:  the embedding's scatter-add
+    threads_share_batch: whether several threads each take a part of a batch (training/data_parallel.py);
+              otherwise the threads belong to the matrix library
     """
 
     name = "numpy"
     xp: ModuleType = np
-    cell: Any = numpy_cell
-    loop: Any = None
-    loss: Any = functional
-    adam: Any = numpy_adam
-    shards = False
+    cell: Cell = numpy_cell
+    loop: TimeLoop | None = None
+    loss: Loss = functional
+    adam: AdamUpdate = numpy_adam
+    scatter: ScatterAdd = numpy_scatter
+    threads_share_batch = False
 
     def to_device(self, array: np.ndarray) -> Array:
         """A host array, where this backend computes."""
@@ -49,16 +53,27 @@ class Backend:
         """An array of this backend as a NumPy array."""
         return np.asarray(array)
 
-    def scatter_add(self, target: Array, rows: Array, values: Array) -> None:
-        """target[rows[n]] += values[n], also where a row is named more than once.
+    def loop_for(self, dtype: Any) -> TimeLoop | None:
+        """The compiled time loop, if the backend has one and this dtype is float32 or float64."""
+        return self.loop if np.dtype(dtype).kind == "f" else None
 
-        target (V, E), rows (N,) integers, values (N, E). Summed up first and added once, so that doing it
-        twice gives exactly twice; over a flat array, because `np.add.at` is several times slower on rows.
-        """
-        sums = np.zeros_like(target)                                                    # (V, E)
-        places = rows[:, None] * target.shape[1] + np.arange(target.shape[1])           # (N, E)
-        np.add.at(sums.reshape(-1), places.reshape(-1), values.reshape(-1))
-        target += sums
+    def as_array(self, values: Any, name: str, dtype: Any) -> Array:
+        """`values` (an array, lists, a tensor) as an array of this backend: floating-point numbers stay
+        as they are, integers become `dtype`. Raises ValueError for anything else."""
+        try:
+            array = self.xp.asarray(values)
+        except Exception as error:   # whatever the object's own conversion raises
+            raise ValueError(f"{name}: a {type(values).__name__} that cannot be read as an array "
+                             f"({error})") from None
+        if array.dtype.kind in "iub":
+            return array.astype(dtype)
+        if array.dtype.name not in ("float16", *DTYPES):
+            raise ValueError(f"{name} has dtype {array.dtype}; it must be float16 or {', '.join(DTYPES)}")
+        return array
+
+    def check_indices(self, indices: Array, size: int, name: str) -> None:
+        """Raise ValueError unless every integer is in [0, size)."""
+        functional.check_indices(indices, size, name)
 
     def uniform(self, rng: np.random.Generator, bound: float, shape: tuple[int, ...], dtype: Any,
                 draws: int = 1) -> Array:
@@ -80,20 +95,14 @@ class NumbaBackend(Backend):
     """
 
     name = "numba"
-    shards = True
+    threads_share_batch = True
 
     def __init__(self) -> None:
         # Numba finds the matrix products there; loaded now, so that limits on threads reach them
         from scipy.linalg import cython_blas  # noqa: F401
 
-        from .kernels import numba_adam, numba_loop, numba_loss
-        self.loop, self.loss, self.adam = numba_loop, numba_loss, numba_adam
-        self.scatter = numba_adam.scatter_add
-
-    def scatter_add(self, target: Array, rows: Array, values: Array) -> None:
-        sums = np.zeros_like(target)                                                    # (V, E)
-        self.scatter(sums, rows, values)
-        target += sums
+        from .kernels import numba_adam, numba_loop, numba_loss, numba_scatter
+        self.loop, self.loss, self.adam, self.scatter = numba_loop, numba_loss, numba_adam, numba_scatter
 
 
 class CupyBackend(Backend):
@@ -102,29 +111,11 @@ class CupyBackend(Backend):
     name = "cupy"
 
     def __init__(self) -> None:
-        install = ("pip install 'scratch-lstm[cuda13x]' for a driver of CUDA 13, "
-                   "'scratch-lstm[cuda12x]' for one of CUDA 12")
-        try:
-            import cupy
-        except ImportError as error:
-            raise InputError(f"backend 'cupy': CuPy cannot be imported ({_one_line(error)}); "
-                             f"{install}") from None
-        probes: dict[str, Callable[[], float]] = {
-            "no driver, or one too old for this CuPy": cupy.cuda.runtime.driverGetVersion,
-            "no device": cupy.cuda.runtime.getDeviceCount,
-            "a device that takes no array": lambda: cupy.zeros(3).size,
-            "kernels do not compile (NVRTC, or another version of CUDA)":
-                lambda: float(cupy.ElementwiseKernel("T x", "T y", "y = 2 * x", "probe")(cupy.ones(1)).sum()),
-            "no matrix product (cuBLAS)": lambda: float((cupy.ones((2, 3)) @ cupy.ones((3, 2))).sum())}
-        for what, probe in probes.items():
-            try:
-                if not probe():
-                    raise RuntimeError("it counts 0")
-            except Exception as error:   # CuPy has a class of its own for each library
-                raise InputError(f"backend 'cupy': {what}: {_one_line(error)}; {install}") from None
-        from .kernels import cupy_cell
-        self.xp, self.cell, self.loop = cupy, cupy_cell, cupy_cell.Loop
-        self.loss, self.adam = cupy_cell.Loss, cupy_cell
+        from .kernels.cupy_device import import_cupy
+        self.xp = import_cupy()
+        from .kernels import cupy_adam, cupy_cell, cupy_loop, cupy_loss, cupy_scatter
+        self.cell, self.loop, self.loss = cupy_cell, cupy_loop, cupy_loss
+        self.adam, self.scatter = cupy_adam, cupy_scatter
 
     def to_device(self, array: Array) -> Array:
         return self.xp.asarray(array)
@@ -132,12 +123,11 @@ class CupyBackend(Backend):
     def to_host(self, array: Array) -> np.ndarray:
         return self.xp.asnumpy(array)
 
-    def scatter_add(self, target: Array, rows: Array, values: Array) -> None:
-        self.xp.add.at(target, rows, values)   # atomically, in any order
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    def check_indices(self, indices: Array, size: int, name: str) -> None:
+        """Host arrays only. A check on the device would make the host wait for it in every step; there
+        kernels/cupy_loss.py gives the loss NaN for a wrong target."""
+        if isinstance(indices, np.ndarray):
+            functional.check_indices(indices, size, name)
 
 
 class Workspace:
@@ -155,11 +145,22 @@ class Workspace:
         return self.flat[key][:size].reshape(shape)
 
 
+def check_settings(dropout: float, dtype: Any, **sizes: int) -> None:
+    """Raise ValueError for a size, a dropout rate or a dtype that no network can have."""
+    for name, size in sizes.items():
+        if not isinstance(size, (int, np.integer)) or size < 1:
+            raise ValueError(f"{name} is {size}; it must be an integer, 1 or more")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout is {dropout}; it must be from 0 to below 1")
+    if np.dtype(dtype).name not in DTYPES:
+        raise ValueError(f"dtype is {np.dtype(dtype).name}; it must be one of {', '.join(DTYPES)}")
+
+
 def get_backend(name: str | Backend = "numpy") -> Backend:
     """The backend of that name: numpy, numba, cupy, or `auto`: CuPy where a device answers, else Numba where
-    it is installed, else NumPy. Whoever asks for auto should tell the `name` of what came.
+    it can be imported, else NumPy. Print `.name`: with 'auto' the caller cannot know which one it got.
 
-    Nothing else falls back: a backend that cannot be had raises InputError.
+    Nothing else falls back: a backend that is not installed, or does not work, raises InputError.
     """
     if isinstance(name, Backend):
         return name
@@ -168,16 +169,17 @@ def get_backend(name: str | Backend = "numpy") -> Backend:
     if name == "numba":
         try:
             return NumbaBackend()
-        except ImportError:
-            raise InputError("backend 'numba' needs Numba and SciPy: "
+        except ImportError as error:
+            raise InputError(f"backend 'numba' needs Numba and SciPy ({' '.join(str(error).split())}): "
                              "pip install 'scratch-lstm[fast]'") from None
     if name == "cupy":
         return CupyBackend()
     if name == "auto":
-        if find_spec("cupy"):
-            try:
-                return CupyBackend()
-            except InputError:
-                pass
-        return NumbaBackend() if find_spec("numba") and find_spec("scipy") else Backend()
-    raise InputError(f"backend '{name}' is not one of this project's own: auto, numpy, numba, cupy")
+        for better in ("cupy", "numba"):
+            if find_spec(better):
+                try:
+                    return get_backend(better)
+                except InputError:
+                    pass
+        return Backend()
+    raise InputError(f"backend '{name}' is not one of auto, numpy, numba, cupy")

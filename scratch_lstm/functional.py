@@ -1,8 +1,9 @@
-"""Functions without parameters; each backward stands directly under its forward.
+"""Functions without parameters; each backward is directly under its forward.
 
-N = T * B predictions, V words. Everything here works in any real or complex dtype, so that the complex
-step can check it: `tanh` and `exp` are analytic, and the shift of the softmax is taken from the real part.
-`xp` is the array module.
+    N predictions (T * B), V vocabulary size.
+
+Everything here works in any real or complex dtype, so that the complex step can check it: `tanh` and `exp`
+are analytic, and the shift of the softmax is taken from the real part. `xp` is the array module.
 """
 
 from __future__ import annotations
@@ -16,23 +17,21 @@ Array = Any
 
 
 def sigmoid(z: Array, xp: ModuleType = np) -> Array:
-    """1 / (1 + exp(-z)), written with tanh: it overflows nowhere, in complex numbers either."""
+    """1 / (1 + exp(-z)), written with tanh: it never overflows, in complex numbers either."""
     return 0.5 * (1 + xp.tanh(0.5 * z))
-
-
-def sigmoid_backward(y: Array, dy: Array) -> Array:
-    """From y = sigmoid(z): dz = dy * y * (1 - y)."""
-    return dy * y * (1 - y)
 
 
 def softmax_cross_entropy(logits: Array, targets: Array, xp: ModuleType = np,
                           out: Array | None = None) -> tuple[Array, tuple[Array, Array]]:
     """The mean over n of -log softmax(logits[n])[targets[n]], in nats.
 
-    logits (N, V), targets (N,) integers. Returns the loss, a scalar, and what backward needs: the
+    logits (N, V), targets (N,) integers in [0, V). Returns the loss, a scalar, and what backward needs: the
     shifted exponentials (N, V) and their sums (N,). With `out=logits` no second (N, V) array is made.
-    Any shift leaves the softmax as it is; the row's largest logit keeps exp from overflowing.
+    The softmax is the same for any shift; the row's largest logit keeps exp from overflowing.
+    Raises ValueError for a target that is not in [0, V).
     """
+    if xp is np:
+        check_indices(targets, logits.shape[1], "target")
     rows = xp.arange(len(targets))
     shifted = xp.subtract(logits, logits.real.max(axis=1, keepdims=True), out=out)     # (N, V)
     at_target = shifted[rows, targets]                                                 # (N,)
@@ -49,3 +48,11 @@ def softmax_cross_entropy_backward(saved: tuple[Array, Array], targets: Array, d
     dlogits = xp.multiply(exponentials, (scale / sums)[:, None], out=out)              # (N, V)
     dlogits[xp.arange(len(targets)), targets] -= scale
     return dlogits
+
+
+def check_indices(indices: np.ndarray, size: int, name: str) -> None:
+    """Raise ValueError unless every index is in [0, size). NumPy would take -1 for the last word, and
+    compiled code would read memory that is not its own."""
+    if indices.size and not 0 <= indices.min() <= indices.max() < size:
+        wrong = indices[(indices < 0) | (indices >= size)].flat[0]
+        raise ValueError(f"{name} {wrong} is not in [0, {size})")

@@ -1,4 +1,4 @@
-"""Clipping and Adam on the flat vectors, to the letter of torch's formulas, epsilon included."""
+"""Clipping and Adam on the flat vectors: exactly torch's formulas, with epsilon where torch adds it."""
 
 from __future__ import annotations
 
@@ -10,35 +10,44 @@ from .backend import Array, Backend, get_backend
 def clip_grad_norm(gradient: Array, max_norm: float, backend: str | Backend = "numpy") -> Array:
     """Scale `gradient` in place so that its Euclidean norm is at most `max_norm`; return the norm it had.
 
-    The factor is min(1, max_norm / (norm + 1e-6)), as in torch.nn.utils.clip_grad_norm_.
+    gradient: an array of any shape; the norm is that of all its entries. The factor is
+    min(1, max_norm / (norm + 1e-6)), as in torch.nn.utils.clip_grad_norm_. Raises ValueError for a
+    max_norm that is not positive.
     """
-    xp = get_backend(backend).xp
-    norm = xp.sqrt(gradient @ gradient)
+    if not max_norm > 0:
+        raise ValueError(f"max_norm is {max_norm}; it must be positive")
+    xp, flat = get_backend(backend).xp, gradient.reshape(-1)
+    norm = xp.sqrt(flat @ flat)
     gradient *= xp.minimum(1.0, max_norm / (norm + 1e-6))
     return norm
 
 
 class Adam:
-    """Adam (Kingma and Ba, 2015), with torch's defaults and torch's place for epsilon.
+    """Adam (Kingma and Ba, 2015), with torch's default values.
 
     m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
-    p = p - rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+    p = p - learning_rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
 
-    parameters, gradient: flat vectors; the parameters are changed in place. m, v and t are the state.
+    parameters, gradient: arrays of one shape, contiguous; the parameters are changed in place. m, v (flat)
+    and t are the state. Raises ValueError where the two do not fit.
     """
 
     def __init__(self, parameters: Array, gradient: Array, learning_rate: float = 1e-3,
                  betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8,
                  backend: str | Backend = "numpy") -> None:
         self.backend = get_backend(backend)
-        self.parameters, self.gradient = parameters, gradient
+        for name, array in (("parameters", parameters), ("gradient", gradient)):
+            if array.shape != parameters.shape or not array.flags.c_contiguous:
+                raise ValueError(f"{name} {array.shape}: both must be contiguous arrays of "
+                                 f"one shape; the parameters have {parameters.shape}")
+        self.parameters, self.gradient = parameters.reshape(-1), gradient.reshape(-1)
         self.learning_rate, self.betas, self.epsilon = learning_rate, betas, epsilon
-        self.m = self.backend.xp.zeros_like(parameters)
-        self.v = self.backend.xp.zeros_like(parameters)
+        self.m = self.backend.xp.zeros_like(self.parameters)
+        self.v = self.backend.xp.zeros_like(self.parameters)
         self.t = 0
 
     def step(self) -> None:
-        """One update from the gradient as it stands."""
+        """One update from the gradient as it is now."""
         beta1, beta2 = self.betas
         self.t += 1
         self.backend.adam.update(self.parameters, self.gradient, self.m, self.v,

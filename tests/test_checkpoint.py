@@ -1,3 +1,5 @@
+"""Model files: what is saved is what is loaded, and nothing else is."""
+
 import errno
 import json
 import os
@@ -11,6 +13,7 @@ from safetensors.torch import load_file
 from scratch_lstm import PoemModel
 from scratch_lstm.training import checkpoint
 from scratch_lstm.errors import InputError
+from scratch_lstm.poems.vocabulary import Vocabulary
 
 WORDS = {"G": 0, "E": 1, "，": 2, "山": 3, "水": 4}
 
@@ -24,10 +27,12 @@ def small_model(**options):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_what_is_loaded_is_what_was_saved(tmp_path, dtype):
     model = small_model(dtype=dtype, dropout=0.25)
-    checkpoint.save(tmp_path / "m.safetensors", model, WORDS, "字，", 7)
-    loaded, words, poems = checkpoint.load(tmp_path / "m.safetensors")
-    assert np.array_equal(loaded.vector, model.vector) and loaded.vector.dtype == dtype
-    assert (words, poems, loaded.dropout) == (WORDS, {"form": "字，", "longest": 7}, 0.25)
+    vocabulary = Vocabulary(tuple(WORDS), "字，", 7)
+    checkpoint.save(tmp_path / "m.safetensors", model, vocabulary)
+    loaded, again = checkpoint.load(tmp_path / "m.safetensors")
+    assert np.array_equal(loaded.flat_parameters, model.flat_parameters)
+    assert loaded.flat_parameters.dtype == dtype
+    assert (again, again.word_int_map, loaded.dropout) == (vocabulary, WORDS, 0.25)
     tokens = np.array([[0, 0], [3, 4]])
     model.training = loaded.training = False
     assert np.array_equal(loaded.forward(tokens)[0], model.forward(tokens)[0])
@@ -48,7 +53,7 @@ def test_torch_users_can_open_it(tmp_path):
     assert np.array_equal(tensors["U1"].numpy(), model.parameters["U1"])
 
 
-def test_a_file_that_is_not_a_whole_model_is_told(tmp_path):
+def test_a_file_that_is_not_a_whole_model_is_refused(tmp_path):
     good = tmp_path / "good"
     checkpoint.save(good, small_model(), WORDS)
     whole, bad = good.read_bytes(), tmp_path / "bad"
@@ -65,7 +70,7 @@ def test_a_file_that_is_not_a_whole_model_is_told(tmp_path):
             checkpoint.load(path)
 
 
-def test_a_model_of_another_shape_is_told(tmp_path):
+def test_a_model_of_another_shape_is_refused(tmp_path):
     path, model = tmp_path / "m", small_model()
     arrays = dict(model.parameters)
     about = {"vocabulary": list(WORDS), "form": None, "longest": 5, "dropout": 0}
@@ -87,7 +92,9 @@ def test_a_model_of_another_shape_is_told(tmp_path):
     write(arrays, vocabulary=["G", "E"])
     with pytest.raises(InputError, match="must be"):
         checkpoint.load(path)
-    for wrong in ({"vocabulary": 5}, {"longest": "long"}, {"dropout": None}):
+    for wrong in ({"vocabulary": 5}, {"longest": "long"}, {"dropout": None}, {"vocabulary": list("GE，山山")},
+                  {"vocabulary": list("GE，山") + [""]}, {"vocabulary": list("GF，山水")}, {"form": 5},
+                  {"form": "字！"}, {"longest": -1}, {"longest": 1.5}):
         write(arrays, **wrong)
         with pytest.raises(InputError, match="not a model of scratch-lstm"):
             checkpoint.load(path)
@@ -108,3 +115,16 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="cannot be written .No space left on device"):
         checkpoint.save(path, small_model(dropout=0.5), WORDS)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["m"]
+
+
+@pytest.mark.parametrize("words, message", [
+    ({"G": 0, "E": 1, "山": 2}, "not saved; the vocabulary has 3 words, the model 5"),
+    ({word: n for n, word in enumerate("春夏秋冬月")}, "must have the marks of start and end; 'G' is missing"),
+    (dict(enumerate("GE，山水")), "must map its words to 0, 1, 2, "),
+    ({"G": 0, "E": 1, "，": 2, "山": 3, "水": 3}, "must map its words to 0, 1, 2, "),
+    ({"G": 0, "E": 1, "，": 2, "山": 3, "山水": 4}, "is made of single characters"),
+])
+def test_a_vocabulary_that_does_not_fit_is_refused_when_saving(tmp_path, words, message):
+    with pytest.raises(InputError, match=message):
+        checkpoint.save(tmp_path / "m", small_model(), words)
+    assert not list(tmp_path.iterdir())

@@ -1,12 +1,15 @@
 import hashlib
 import json
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratch_lstm.poems.corpus import MADE_BY, Corpus, manifest_path, process_poems, marks_of
+from scratch_lstm.poems.corpus import Corpus, process_poems
+from scratch_lstm.poems.manifest import MADE_BY, manifest_path
+from scratch_lstm.poems.vocabulary import marks_of
 from scratch_lstm.errors import InputError
 
 POEMS = ["甲乙丙，丁甲乙。", "丙丁甲，乙丙丁。", "乙乙乙，丁丁甲。"]
@@ -64,14 +67,14 @@ def test_load_and_process_poems_agree(write):
     corpus = Corpus.load(path)
     vectors, word_int_map, int_word_map = process_poems(path)
     np.testing.assert_array_equal(corpus.vectors, vectors)
-    assert (corpus.word_int_map, corpus.int_word_map) == (word_int_map, int_word_map)
-    assert corpus.poems == POEMS and corpus.mended == {} and corpus.path == path
+    assert (corpus.vocabulary.word_int_map, corpus.vocabulary.int_word_map) == (word_int_map, int_word_map)
+    assert corpus.poems == POEMS and corpus.normalised == {} and corpus.path == path
 
 
 def test_characters_beyond_sixteen_bits_are_one_word_each(corpus_of):
     corpus = corpus_of(["𠀀𠀁", "甲"])
     assert corpus.lengths.tolist() == [4, 3]
-    assert "𠀀" in corpus.word_int_map
+    assert "𠀀" in corpus.vocabulary.word_int_map
 
 
 @pytest.mark.parametrize("poems, form", [
@@ -81,15 +84,15 @@ def test_characters_beyond_sixteen_bits_are_one_word_each(corpus_of):
     (["甲，乙。", "甲，乙丙。"], None),
 ])
 def test_form(corpus_of, poems, form):
-    assert corpus_of(poems).form == form
+    assert corpus_of(poems).vocabulary.form == form
 
 
-def test_what_was_mended_is_told(tmp_path):
+def test_what_was_normalised_is_counted(tmp_path):
     path = tmp_path / "poems.txt"
     path.write_bytes("\ufeff甲,乙\r\n".encode())
     corpus = Corpus.load(path)
     assert corpus.poems == ["甲，乙"]
-    assert corpus.mended == {"byte-order mark": 1, "CRLF line ends": 1, "half-width punctuation": 1}
+    assert corpus.normalised == {"byte-order mark": 1, "CRLF line ends": 1, "half-width punctuation": 1}
 
 
 def test_a_poem_longer_than_the_limit_is_refused(write):
@@ -172,11 +175,12 @@ def test_batches_hold_every_poem_once(corpus_of, poems, batch_size, seed, data):
     for batch in batches():
         assert batch.dtype == np.int64 and batch.flags.c_contiguous
         assert 1 <= batch.shape[1] <= batch_size
-        texts = ["".join(corpus.int_word_map[i] for i in column) for column in batch.T]
+        texts = ["".join(corpus.vocabulary.int_word_map[i] for i in column) for column in batch.T]
         assert all(text[0] == "G" and text[-1] == "E" for text in texts)
         found += [text[1:-1] for text in texts]
     assert sorted(found) == sorted(poems[i] for i in indices)
-    assert len(batches()) == corpus.count_batches(indices, batch_size)
+    counts = np.unique(corpus.lengths[indices], return_counts=True)[1]
+    assert len(batches()) == sum(math.ceil(count / batch_size) for count in counts)   # no batch is split
     for one, other in zip(batches(), batches()):
         np.testing.assert_array_equal(one, other)
 
@@ -190,7 +194,7 @@ def test_only_the_last_batch_of_a_length_is_smaller(corpus_of):
 def test_without_rng_the_order_is_that_of_the_file(corpus_of):
     poems = [chr(0x4e00 + i) * (1 + i % 2) for i in range(100)]
     corpus = corpus_of(poems)
-    words = ["".join(corpus.int_word_map[i] for i in batch[1])
+    words = ["".join(corpus.vocabulary.int_word_map[i] for i in batch[1])
              for batch in corpus.batches(np.arange(100), 50, None)]
     assert words == ["".join(poem[0] for poem in poems[length::2]) for length in (0, 1)]
 
@@ -218,6 +222,6 @@ def test_a_text_with_the_letters_of_the_marks_gets_other_marks(tmp_path):
     file = tmp_path / "limericks.txt"
     file.write_text("Every Good Boy\nEats Grapes\n", encoding="utf-8")
     corpus = Corpus.load(file)
-    assert marks_of(corpus.word_int_map) == ("\x02", "\x03")
-    assert [corpus.int_word_map[n] for n in corpus.vectors[1]] == ["\x02", *"Eats Grapes", "\x03"]
+    assert marks_of(corpus.vocabulary.word_int_map) == ("\x02", "\x03")
+    assert [corpus.vocabulary.int_word_map[n] for n in corpus.vectors[1]] == ["\x02", *"Eats Grapes", "\x03"]
     assert marks_of({"G": 0, "E": 1, "甲": 2}) == ("G", "E")

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,11 +19,11 @@ from hypothesis import strategies as st
 
 import scratch_lstm.kernels
 from scratch_lstm import PoemModel, functional, get_backend
-from scratch_lstm.training import trainer
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.errors import InputError
 from scratch_lstm.poems.generate import generate
 from scratch_lstm.kernels import numpy_adam, numpy_cell
+from scratch_lstm.training.learner import make_learner
 from scratch_lstm.training.settings import Settings
 
 cupy = pytest.importorskip("cupy", reason="CuPy has wheels for Linux on x86-64 only") if (
@@ -30,6 +31,8 @@ cupy = pytest.importorskip("cupy", reason="CuPy has wheels for Linux on x86-64 o
 needs_compiler = pytest.mark.skipif(fake_cupy.compiler() is None, reason="no C++ compiler on this machine")
 PACKAGE = Path(scratch_lstm.__file__).parent
 BOUND = {"float32": 1e-6, "float64": 1e-14}
+KERNELS = {"FORWARD": "cell", "BACKWARD": "cell", "FORWARD_ADD": "loop", "BACKWARD_ADD": "loop",
+           "AT_TARGET": "loss", "EXPONENTIALS": "loss", "LOSSES": "loss", "DLOGITS": "loss", "ADAM": "adam"}
 
 
 def has_device():
@@ -39,15 +42,19 @@ def has_device():
         return False
 
 
+KERNEL_FILES = ("cupy_cell", "cupy_loop", "cupy_loss", "cupy_adam", "cupy_scatter")
+
+
 def forget_the_kernels():
-    """Let the next import of kernels/cupy_cell.py make it anew."""
-    sys.modules.pop("scratch_lstm.kernels.cupy_cell", None)
-    vars(scratch_lstm.kernels).pop("cupy_cell", None)
+    """Let the next import of the kernels/cupy_*.py make them again."""
+    for name in KERNEL_FILES:
+        sys.modules.pop(f"scratch_lstm.kernels.{name}", None)
+        vars(scratch_lstm.kernels).pop(name, None)
 
 
 @pytest.fixture
 def standin(monkeypatch):
-    """`import cupy` gives the stand-in, and kernels/cupy_cell.py is made anew with it."""
+    """`import cupy` gives the stand-in, and the kernels are made again with it."""
     module = fake_cupy.make_module()
     monkeypatch.setitem(sys.modules, "cupy", module)
     forget_the_kernels()
@@ -56,14 +63,15 @@ def standin(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def cell():
-    """kernels/cupy_cell.py on the stand-in, compiled once for all tests of this file."""
+def kernels():
+    """kernels/cupy_*.py on the stand-in, compiled once for all tests of this file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "cupy", fake_cupy.make_module())
         forget_the_kernels()
-        module = importlib.import_module("scratch_lstm.kernels.cupy_cell")
+        modules = {name.removeprefix("cupy_"): importlib.import_module(f"scratch_lstm.kernels.{name}")
+                   for name in KERNEL_FILES}
     forget_the_kernels()
-    return module
+    return SimpleNamespace(**modules)
 
 
 def device(*arrays):
@@ -123,9 +131,9 @@ def test_the_stand_in_is_strict():
 
 @pytest.mark.skipif(has_device(), reason="a GPU answers here")
 def test_without_a_device_one_line_says_what_is_missing():
-    with pytest.raises(InputError, match="no driver.*cuda13x.*cuda12x") as told:
+    with pytest.raises(InputError, match="no driver.*cuda13x.*cuda12x") as error:
         get_backend("cupy")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     assert get_backend("auto").name in ("numba", "numpy")
 
 
@@ -134,7 +142,7 @@ def test_without_a_device_one_line_says_what_is_missing():
     ("ElementwiseKernel", "kernels do not compile .NVRTC, or another version of CUDA.: out of order"),
     ("ones", "kernels do not compile"),
 ])
-def test_each_probe_is_told_apart(standin, monkeypatch, broken, message):
+def test_each_probe_has_a_message_of_its_own(standin, monkeypatch, broken, message):
     def out_of_order(*arguments):
         raise RuntimeError("out of\norder")
 
@@ -152,7 +160,7 @@ def test_no_device_and_no_cupy(standin, monkeypatch):
         get_backend("cupy")
 
 
-# The kernels' own source, run on the CPU: DESIGN's link 6
+# The kernels' own source, run on the CPU
 
 def within(bound, ours, reference):
     return ours.dtype == reference.dtype and abs(ours - reference).max() <= bound * abs(reference).max()
@@ -169,15 +177,15 @@ def run_forward(module, z, c_prev, wrap=lambda *arrays: arrays):
 @pytest.mark.parametrize("dtype", BOUND)
 @settings(max_examples=30)
 @given(H=st.integers(4, 20), B=st.integers(4, 20), seed=st.integers(0, 10_000))
-def test_the_cell_is_numpys(cell, dtype, H, B, seed):
+def test_the_cell_is_numpys(kernels, dtype, H, B, seed):
     rng = np.random.default_rng(seed)
     z, c_prev, dh, dc = (rng.normal(size=s).astype(dtype) for s in ((4 * H, B), (H, B), (H, B), (H, B)))
-    reference, ours = run_forward(numpy_cell, z, c_prev), run_forward(cell, z, c_prev, device)
+    reference, ours = run_forward(numpy_cell, z, c_prev), run_forward(kernels.cell, z, c_prev, device)
     for a, b in zip(ours, reference):
         assert within(BOUND[dtype], a, b)
     gates, _, tanh_c, _ = reference
     results = []
-    for module, wrap in ((numpy_cell, lambda *arrays: arrays), (cell, device)):
+    for module, wrap in ((numpy_cell, lambda *arrays: arrays), (kernels.cell, device)):
         d_c_prev, dz = dc.copy(), np.full_like(z, np.nan)
         module.backward(*wrap(gates, c_prev, tanh_c, dh, d_c_prev, dz))
         results.append((d_c_prev, dz))
@@ -189,24 +197,24 @@ def test_the_cell_is_numpys(cell, dtype, H, B, seed):
 @pytest.mark.parametrize("dtype", BOUND)
 @settings(max_examples=20)
 @given(T=st.integers(1, 5), B=st.integers(4, 9), H=st.integers(4, 9), seed=st.integers(0, 10_000))
-def test_the_loops_are_numpys(cell, dtype, T, B, H, seed):
+def test_the_loops_are_numpys(kernels, dtype, T, B, H, seed):
     rng = np.random.default_rng(seed)
 
     def draw(*shape):
         return (0.7 * rng.normal(size=shape)).astype(dtype)
 
-    U, from_x, above, dh, dc = draw(4 * H, H), draw(4 * H, T, B), draw(T, H, B), draw(H, B), draw(H, B)
+    U, wx_plus_b, above, dh, dc = draw(4 * H, H), draw(4 * H, T, B), draw(T, H, B), draw(H, B), draw(H, B)
     z, c, tanh_c, h = draw(T, 4 * H, B), draw(T + 1, H, B), draw(T, H, B), draw(T + 1, H, B)
     ours = [a.copy() for a in (z, c, tanh_c, h)]
-    cell.Loop.forward(*device(U, from_x, *ours))
+    kernels.loop.forward(*device(U, wx_plus_b, *ours))
     for t in range(T):
         np.matmul(U, h[t], out=z[t])
-        z[t] += from_x[:, t]
+        z[t] += wx_plus_b[:, t]
         numpy_cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])
     for a, b in zip(ours, (z, c, tanh_c, h)):
         assert within(4 * BOUND[dtype], a, b)
     our_dz, our_dh, our_dc, dz = np.empty_like(z), dh.copy(), dc.copy(), np.empty_like(z)
-    cell.Loop.backward(*device(U, z, c, tanh_c, above, our_dz, our_dh, our_dc))
+    kernels.loop.backward(*device(U, z, c, tanh_c, above, our_dz, our_dh, our_dc))
     for t in reversed(range(T)):
         dh += above[t]
         numpy_cell.backward(z[t], c[t], tanh_c[t], dh, dc, dz[t])
@@ -217,81 +225,89 @@ def test_the_loops_are_numpys(cell, dtype, T, B, H, seed):
 
 @needs_compiler
 @pytest.mark.parametrize("dtype", BOUND)
-def test_extremes_and_nan(cell, dtype):
+def test_extremes_and_nan(kernels, dtype):
     z = np.array([[-800.0, 800.0], [800.0, -800.0], [-0.0, np.inf], [800.0, -np.inf]], dtype)
-    gates, c, tanh_c, h = run_forward(cell, z, np.array([[0.5, 0.25]], dtype), device)
+    gates, c, tanh_c, h = run_forward(kernels.cell, z, np.array([[0.5, 0.25]], dtype), device)
     assert np.array_equal(c, [[0.5, 1.0]]) and np.isfinite(gates).all()
     assert abs(h[0, 0] - np.tanh(0.5)) <= 1e-7 and h[0, 1] == 0
     for row in range(4):
         z = np.zeros((4, 2), dtype)
         z[row] = np.nan
-        assert np.isnan(run_forward(cell, z, np.ones((1, 2), dtype), device)[3]).all()
+        assert np.isnan(run_forward(kernels.cell, z, np.ones((1, 2), dtype), device)[3]).all()
 
 
 @needs_compiler
 @pytest.mark.parametrize("dtype", BOUND)
-def test_adam_is_numpys(cell, dtype):
+def test_adam_is_numpys(kernels, dtype):
     rng = np.random.default_rng(1)
     reference = [rng.normal(size=500).astype(dtype) for _ in range(3)] + [rng.random(500).astype(dtype)]
     ours = [a.copy() for a in reference]
     for step in range(1, 4):
         constants = (3e-3, np.sqrt(1 - 0.999 ** step), 0.9, 0.999, 1e-8)
         numpy_adam.update(*reference, *constants)
-        cell.update(*device(*ours), *constants)
+        kernels.adam.update(*device(*ours), *constants)
     for a, b in zip(ours, reference):
         assert within(2 * BOUND[dtype], a, b)
 
 
 @needs_compiler
 @pytest.mark.parametrize("dtype", BOUND)
-def test_the_loss_is_numpys(cell, dtype):
+def test_the_loss_is_numpys(kernels, dtype):
     rng = np.random.default_rng(2)
     logits, targets = (4 * rng.normal(size=(9, 7))).astype(dtype), rng.integers(0, 7, 9)
     logits[0, targets[0]] -= 300    # exp underflows; the loss must not
     loss, saved = functional.softmax_cross_entropy(logits, targets)
     dlogits = functional.softmax_cross_entropy_backward(saved, targets, 0.7)
-    ours, our_saved = cell.Loss.softmax_cross_entropy(*device(logits.copy(), targets))
+    ours, our_saved = kernels.loss.softmax_cross_entropy(*device(logits.copy(), targets))
     assert abs(float(ours) - loss) <= BOUND[dtype] * loss
-    assert within(BOUND[dtype], cell.Loss.softmax_cross_entropy_backward(
+    assert within(BOUND[dtype], kernels.loss.softmax_cross_entropy_backward(
         our_saved, *device(targets), 0.7).held, dlogits)
     buffer, = device(logits.copy())
-    _, our_saved = cell.Loss.softmax_cross_entropy(buffer, *device(targets), out=buffer)
-    again = cell.Loss.softmax_cross_entropy_backward(our_saved, *device(targets), 0.7, out=buffer)
+    _, our_saved = kernels.loss.softmax_cross_entropy(buffer, *device(targets), out=buffer)
+    again = kernels.loss.softmax_cross_entropy_backward(our_saved, *device(targets), 0.7, out=buffer)
     assert again is buffer and within(BOUND[dtype], buffer.held, dlogits)
+
+
+@needs_compiler
+def test_a_wrong_target_gives_nan_and_reads_nothing(kernels):
+    for target in (-1, 7, 300_000_000):
+        loss, _ = kernels.loss.softmax_cross_entropy(*device(np.zeros((1, 7)), np.array([target])))
+        assert np.isnan(float(loss))
 
 
 @needs_compiler
 @pytest.mark.parametrize("kernel, old, new", [
     ("FORWARD", "c[i] = c_k", "c[i] = t"), ("FORWARD", "gate_f * c_prev[i]", "gate_i * c_prev[i]"),
     ("BACKWARD", "one - t * t", "one - t"), ("BACKWARD", "dc[i] = dc_k * gate_f", "dc[i] = dc_k"),
-    ("FORWARD_ADD", "start + i % batch", "i % batch"), ("BACKWARD_ADD", "+ from_above[i]", ""),
-    ("ADAM", "rest2 * g * g", "rest2 * g"), ("AT_TARGET", "- largest[i]", ""),
+    ("FORWARD_ADD", "start + i % batch", "i % batch"), ("BACKWARD_ADD", "+ dh_above[i]", ""),
+    ("ADAM", "one_minus_beta2 * g * g", "one_minus_beta2 * g"), ("AT_TARGET", "- largest[i]", ""),
     ("EXPONENTIALS", "i / words", "i % 9"), ("LOSSES", "log(sum)", "sum"),
     ("DLOGITS", "scale / sums[row]", "scale"), ("DLOGITS", "scale : T(0)", "scale : T(1)"),
 ])
-def test_a_fault_in_a_kernel_is_caught(cell, monkeypatch, kernel, old, new):
-    right = getattr(cell, kernel)
+def test_a_fault_in_a_kernel_is_caught(kernels, monkeypatch, kernel, old, new):
+    module = getattr(kernels, KERNELS[kernel])
+    right = getattr(module, kernel)
     assert old in right.operation
     fault = object.__new__(type(right))
     vars(fault).update(vars(right), operation=right.operation.replace(old, new), compiled={})
-    monkeypatch.setattr(cell, kernel, fault)
+    monkeypatch.setattr(module, kernel, fault)
     on_vectors = {"ADAM": test_adam_is_numpys}.get(kernel, test_the_loss_is_numpys)
     check = {"FORWARD": test_the_cell_is_numpys, "BACKWARD": test_the_cell_is_numpys,
              "FORWARD_ADD": test_the_loops_are_numpys, "BACKWARD_ADD": test_the_loops_are_numpys}.get(kernel)
     arguments = {"H": 5, "B": 6, "seed": 1} | ({"T": 3} if kernel.endswith("ADD") else {})
     with pytest.raises((AssertionError, subprocess.CalledProcessError)):
         if check is None:
-            on_vectors(cell, "float64")
+            on_vectors(kernels, "float64")
         else:
-            check.hypothesis.inner_test(cell=cell, dtype="float64", **arguments)
+            check.hypothesis.inner_test(kernels=kernels, dtype="float64", **arguments)
 
 
 # Whole training steps
 
 def steps_of(backend, corpus, number=20):
     """Losses, weights and a poem after so many steps; and what each step counted."""
-    one = trainer.make_learner(Settings(backend=backend, dtype="float64", embedding_size=5, hidden_size=6,
-                                        learning_rate=1e-2), len(corpus.word_int_map))
+    one = make_learner(Settings(backend=backend, dtype="float64", embedding_size=5, hidden_size=6,
+                                learning_rate=1e-2), len(corpus.vocabulary))
     losses, counts = [], []
     epochs = (batch for epoch in range(9) for batch in corpus.batches(
         np.arange(40), 8, np.random.default_rng(epoch), one.model.backend.to_device))
@@ -300,7 +316,7 @@ def steps_of(backend, corpus, number=20):
         losses.append(one.step(batch, step)[0])
         counts.append({what: fake_cupy.COUNTS[what] - before[what] for what in before})
     weights = {name: one.model.backend.to_host(p) for name, p in one.model.parameters.items()}
-    poems = generate(one.model, corpus.word_int_map, ["风"], limit=24)
+    poems = generate(one.model, corpus.vocabulary, ["风"], limit=24)
     return list(map(float, losses)), weights, poems, counts
 
 
@@ -319,7 +335,7 @@ def test_twenty_steps_equal_numpys_and_nothing_crosses_within_a_step(standin, co
 
 @needs_compiler
 def test_launches_of_a_step_at_the_courses_sizes(standin):
-    one = trainer.make_learner(Settings(backend="cupy", embedding_size=4, hidden_size=4), 11)
+    one = make_learner(Settings(backend="cupy", embedding_size=4, hidden_size=4), 11)
     tokens = one.model.backend.to_device(np.random.default_rng(0).integers(0, 11, (26, 3)))
     one.step(tokens, 0)
     before = fake_cupy.COUNTS["launches"]
@@ -332,13 +348,11 @@ def test_launches_of_a_step_at_the_courses_sizes(standin):
 @needs_compiler
 def test_the_start_is_the_same_bits(standin):
     here, there = (PoemModel(11, 5, 6, backend=name, seed=3) for name in ("numpy", "cupy"))
-    assert np.array_equal(here.vector, there.backend.to_host(there.vector))
+    assert np.array_equal(here.flat_parameters, there.backend.to_host(there.flat_parameters))
 
 
 # The CUDA source that CuPy generates compiles for every architecture
 
-KERNELS = ("FORWARD", "FORWARD_ADD", "BACKWARD", "BACKWARD_ADD", "AT_TARGET", "EXPONENTIALS", "LOSSES",
-           "DLOGITS", "ADAM")
 ARCHITECTURES = ("75", "80", "90", "100", "120")
 
 
@@ -349,7 +363,9 @@ HEADERS = "#include <cupy/complex.cuh>\n#include <cupy/carray.cuh>\n"   # as CuP
 def generated_source(kernel, dtype):
     """The CUDA text that CuPy itself makes of the kernel, as for contiguous arrays of that dtype."""
     from cupy._core import _kernel
-    arguments, scalars = [], {"rate", "root", "rest1", "beta2", "rest2", "epsilon", "scale"}
+    arguments = []
+    scalars = {"step_size", "correction", "one_minus_beta1", "beta2", "one_minus_beta2", "epsilon",
+               "scale"}
     parameters = kernel.in_params + kernel.out_params
     for p in parameters[:kernel.nin + kernel.nout]:
         kind = np.dtype(dtype if p.ctype == "T" else "int64").type
@@ -367,8 +383,8 @@ def generated_source(kernel, dtype):
 @pytest.mark.parametrize("dtype", BOUND)
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_generated_cuda_compiles(name, dtype, tmp_path):
-    from scratch_lstm.kernels import cupy_cell
-    source = generated_source(getattr(cupy_cell, name), dtype)
+    module = importlib.import_module(f"scratch_lstm.kernels.cupy_{KERNELS[name]}")
+    source = generated_source(getattr(module, name), dtype)
     (tmp_path / "kernel.cu").write_text(HEADERS + source)
     include = Path(cupy.__file__).parent / "_core" / "include"
     for architecture in ARCHITECTURES:

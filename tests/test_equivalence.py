@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from helpers.lstm_oracles import (BACKENDS, EXACT, SINGLE, USES, by_delta, draw, layer_of, loss_of,
-                                  onednn_switched, ours, shapes, single, theirs, there_and_back)
+from helpers.lstm_oracles import (BACKENDS, EXACT, SINGLE, USES, by_delta, by_torch, draw, layer_of, loss_of,
+                                  onednn_switched, ours, shapes, single, forward_backward)
 
 import torch_ref.gradients
 from scratch_lstm import LSTM, PoemModel
@@ -44,7 +44,7 @@ def assume_well_conditioned(in_float32, in_float64):
 @settings(max_examples=100)
 def test_lstm_is_torch_in_float64(backend, **shape):
     case = draw(**shape)
-    for found, expected in zip(ours(*case, backend), theirs(*case)):
+    for found, expected in zip(ours(*case, backend), by_torch(*case)):
         assert_equal(found, expected, EXACT)
 
 
@@ -54,9 +54,9 @@ def test_lstm_is_torch_in_float64(backend, **shape):
 @settings(max_examples=50)
 def test_lstm_is_torch_in_float32(backend, onednn, **shape):
     arguments, upstream = (single(arrays) for arrays in draw(**shape))
-    expected = theirs(arguments, upstream, onednn=onednn)
-    exact = theirs({name: a.astype("float64") for name, a in arguments.items()},
-                   {name: d if d is None else d.astype("float64") for name, d in upstream.items()})
+    expected = by_torch(arguments, upstream, onednn=onednn)
+    exact = by_torch({name: a.astype("float64") for name, a in arguments.items()},
+                     {name: d if d is None else d.astype("float64") for name, d in upstream.items()})
     assume_well_conditioned(expected, exact)
     for found, tensors in zip(ours(arguments, upstream, backend), expected):
         assert_equal(found, tensors, SINGLE)
@@ -66,7 +66,7 @@ def test_lstm_is_torch_in_float32(backend, onednn, **shape):
 def test_the_switch_chooses_torch_s_hand(onednn):
     case = [single(arrays) for arrays in draw()]
     with torch.autograd.profiler.profile() as profile:
-        theirs(*case, onednn=onednn)
+        by_torch(*case, onednn=onednn)
     called = {event.name for event in profile.function_events}
     assert "aten::lstm" in called and ("aten::mkldnn_rnn_layer" in called) == onednn
 
@@ -81,7 +81,7 @@ def test_lstm_is_torch_for_x_of_any_layout(backend, **shape):
     wide = np.full([2 * n for n in x.shape], np.nan)
     strided, batch_first = wide[::2, 1::2, ::-2], x.transpose(1, 0, 2).copy().transpose(1, 0, 2)
     strided[...] = x
-    expected = theirs(arguments, upstream)
+    expected = by_torch(arguments, upstream)
     for view in (strided, batch_first, np.asfortranarray(x)):
         for found, tensors in zip(ours({**arguments, "x": view}, upstream, backend), expected):
             assert_equal(found, tensors, EXACT)
@@ -92,7 +92,7 @@ def test_lstm_is_torch_for_x_of_any_layout(backend, **shape):
 @pytest.mark.parametrize("sizes", [(25, 8, 10, 16, 2), (80, 2, 5, 7, 1), (3, 2, 4, 5, 6)], ids=str)
 def test_lstm_is_torch_where_it_is_long_or_deep(backend, uses, sizes):
     case = draw(0, *sizes, uses=uses)
-    for found, expected in zip(ours(*case, backend), theirs(*case)):
+    for found, expected in zip(ours(*case, backend), by_torch(*case)):
         assert_equal(found, expected, EXACT)
 
 
@@ -105,7 +105,7 @@ def test_lstm_is_torch_from_a_zero_state(backend):
     h, (h_n, c_n) = layer.forward(arguments["x"])
     dx, (dh_0, dc_0) = layer.backward(upstream["h"], (upstream["h_n"], upstream["c_n"]))
     found = {**layer.gradients, "x": dx, "h_0": dh_0, "c_0": dc_0}
-    results, expected = theirs(arguments, upstream)
+    results, expected = by_torch(arguments, upstream)
     for name in ("U0", "U1"):
         assert not found.pop(name).any() and not expected.pop(name).any()
     assert_equal({"h": h, "h_n": h_n, "c_n": c_n}, results, EXACT)
@@ -191,7 +191,7 @@ def model_and_tokens(seed, T, B, V, E, H, L, backend="numpy", dtype="float64"):
     """A model of moderate random weights, all biases nonzero, and a batch of T+1 words."""
     rng = np.random.default_rng(seed)
     model = PoemModel(V, E, H, L, backend=backend, dtype=dtype)
-    model.vector[...] = 0.5 * rng.standard_normal(model.vector.size)
+    model.flat_parameters[...] = 0.5 * rng.standard_normal(model.flat_parameters.size)
     return model, rng.integers(0, V, (T + 1, B))
 
 
@@ -331,13 +331,13 @@ def test_a_nan_in_the_table_is_not_within():
 
 
 @backends
-def test_there_and_back_again_with_the_same_layer(backend):
+def test_forward_backward_again_with_the_same_layer(backend):
     """A second, shorter batch through the same buffers."""
     long, short = draw(6, T=6, B=4), draw(7, T=3, B=2)
     layer = layer_of(long[0], backend)
-    there_and_back(layer, *long)
+    forward_backward(layer, *long)
     layer.zero_gradients()
     for name, p in layer.parameters.items():
         p[...] = short[0][name]
-    for found, expected in zip(there_and_back(layer, *short), theirs(*short)):
+    for found, expected in zip(forward_backward(layer, *short), by_torch(*short)):
         assert_equal(found, expected, EXACT)

@@ -43,7 +43,7 @@ def test_gradients_of_the_model_with_dropout(backend, T, B, H, L):
     wide = PoemModel(5, 3, H, L, dropout=0.4, backend=backend, dtype="complex128", seed=1)
 
     def loss(name, value):
-        wide.vector[...] = model.vector
+        wide.flat_parameters[...] = model.flat_parameters
         wide.parameters[name][...] = value
         wide.seed_dropout(4)
         return wide.loss(tokens)
@@ -59,14 +59,22 @@ def test_gradients_of_the_model_with_dropout(backend, T, B, H, L):
             assert not gradient.any(), name
 
 
+def buffers_of(layer):
+    """Every array that the layer keeps."""
+    workspaces = [layer.scratch, *layer.own]
+    return [*(a for workspace in workspaces for a in workspace.flat.values()),
+            *(a for cache in layer.caches for a in cache), *layer.parameters.values(),
+            *layer.gradients.values()]
+
+
 @backends
 @pytest.mark.parametrize("T, B, H, L", [*itertools.product((1, 3), (1, 3), (1, 3), (1, 2))])
 def test_what_forward_returns_is_the_caller_s_own(backend, T, B, H, L):
     arguments, upstream = draw(T=T, B=B, D=2, H=H, L=L)
     layer, up = layer_of(arguments, backend), filled(arguments, upstream)
     h, (h_n, c_n) = layer.forward(arguments["x"], (arguments["h_0"], arguments["c_0"]))
-    inside = [*layer.workspace.flat.values(), *(a for saved in layer.saved for a in saved if a is not None)]
+    inside = buffers_of(layer)
     assert not any(np.shares_memory(result, a) for result in (h, h_n, c_n) for a in inside)
     dx, (dh_0, dc_0) = layer.backward(up["h"], (up["h_n"], up["c_n"]))
-    inside += [*layer.workspace.flat.values(), *up.values()]
+    inside = [*buffers_of(layer), *up.values(), *arguments.values()]
     assert not any(np.shares_memory(result, a) for result in (dx, dh_0, dc_0) for a in inside)

@@ -1,11 +1,13 @@
+"""Poems from a model: greedy, sampled, acrostic, strict."""
+
 import numpy as np
 import pytest
 
 from scratch_lstm import PoemModel
 from scratch_lstm.poems.corpus import Corpus
-from scratch_lstm.poems.reader import END, START
 from scratch_lstm.errors import InputError
-from scratch_lstm.poems.generate import _choose, generate, has_form, lines_of
+from scratch_lstm.poems.generate import _sample, count_lines, generate
+from scratch_lstm.poems.vocabulary import END, START, has_form
 
 FORM = "字字字字字，字字字字字。字字字字字，字字字字字。"
 
@@ -18,8 +20,8 @@ def corpus(corpus_file):
 @pytest.fixture
 def model(corpus):
     """Untrained, but far from uniform: it has strong and odd opinions."""
-    model = PoemModel(len(corpus.word_int_map), 6, 8, 2, dropout=0.5, dtype="float64", seed=4)
-    model.vector *= 6
+    model = PoemModel(len(corpus.vocabulary), 6, 8, 2, dropout=0.5, dtype="float64", seed=4)
+    model.flat_parameters *= 6
     return model
 
 
@@ -41,26 +43,26 @@ def the_courses_way(model, word_int_map, prompt, limit):
 def test_greedy_is_the_whole_prefix_again_for_each_character(model, corpus):
     prompts = ["风", "山水", "", "一二三四五六", "花"]
     model.training = False
-    expected = [the_courses_way(model, corpus.word_int_map, prompt, 30) for prompt in prompts]
+    expected = [the_courses_way(model, corpus.vocabulary.word_int_map, prompt, 30) for prompt in prompts]
     assert len(set(expected)) == 5
     model.training = True
-    assert generate(model, corpus.word_int_map, prompts, limit=30) == expected
+    assert generate(model, corpus.vocabulary, prompts, limit=30) == expected
     assert model.training and model.dropout == 0.5       # left as it was
 
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 0.7}, {"temperature": 2.0, "top_k": 5}])
 def test_strict_poems_keep_the_form_and_their_prompts(model, corpus, options):
     prompts = ["风花雪月日", "风花雪月日，一", "", "山"]
-    poems = generate(model, corpus.word_int_map, prompts, form=FORM, **options)
+    poems = generate(model, corpus.vocabulary, prompts, strict=True, **options)
     for poem, prompt in zip(poems, prompts):
         assert has_form(poem, FORM) and poem.startswith(prompt)
         assert START not in poem and END not in poem
 
 
 def test_acrostic_begins_each_line(model, corpus):
-    strict, = generate(model, corpus.word_int_map, ["风花雪月"], acrostic=True, form=FORM)
+    strict, = generate(model, corpus.vocabulary, ["风花雪月"], acrostic=True, strict=True)
     assert has_form(strict, FORM) and strict[::6] == "风花雪月"
-    free = generate(model, corpus.word_int_map, ["风花雪月"] * 20, acrostic=True, temperature=3.0, limit=60)
+    free = generate(model, corpus.vocabulary, ["风花雪月"] * 20, acrostic=True, temperature=3.0, limit=60)
     counts = []
     for poem in free:
         heads = [poem[0]] + [poem[n + 1] for n, mark in enumerate(poem[:-1]) if mark in "，。"]
@@ -71,7 +73,7 @@ def test_acrostic_begins_each_line(model, corpus):
 
 def test_sampling_is_seeded_and_a_poem_does_not_depend_on_those_after_it(model, corpus):
     def write(prompts, seed=1):
-        return generate(model, corpus.word_int_map, prompts, temperature=1.0, seed=seed, limit=24)
+        return generate(model, corpus.vocabulary, prompts, temperature=1.0, seed=seed, limit=24)
 
     assert write(["风"] * 4) == write(["风"] * 4) != write(["风"] * 4, seed=2)
     assert len(set(write(["风"] * 4))) == 4
@@ -81,24 +83,24 @@ def test_sampling_is_seeded_and_a_poem_does_not_depend_on_those_after_it(model, 
 def test_choices_follow_the_distribution():
     logits = np.array([1.0, -np.inf, 0.0, 2.0])
     draws = 1 - np.random.default_rng(0).random(40_000)
-    tokens = _choose(np.tile(logits, (len(draws), 1)), 0.5, None, draws)
+    tokens = _sample(np.tile(logits, (len(draws), 1)), 0.5, None, draws)
     expected = np.exp(logits / 0.5) / np.exp(logits / 0.5).sum()
     observed = np.bincount(tokens, minlength=4) / len(draws)
     assert observed[1] == 0 and abs(observed - expected).max() <= 0.01
-    top = _choose(np.tile(logits, (len(draws), 1)), 0.5, 2, draws)
+    top = _sample(np.tile(logits, (len(draws), 1)), 0.5, 2, draws)
     assert set(top) == {0, 3}
-    ends = _choose(np.tile([-np.inf, 0.0, 0.0, -np.inf], (2, 1)), 1.0, None, np.array([1e-300, 1.0]))
+    ends = _sample(np.tile([-np.inf, 0.0, 0.0, -np.inf], (2, 1)), 1.0, None, np.array([1e-300, 1.0]))
     assert ends.tolist() == [1, 2]
 
 
 def test_low_temperature_is_greedy(model, corpus):
-    greedy = generate(model, corpus.word_int_map, ["风", "花"], limit=24)
-    assert generate(model, corpus.word_int_map, ["风", "花"], temperature=1e-6, limit=24) == greedy
-    assert generate(model, corpus.word_int_map, ["风", "花"], temperature=9.0, top_k=1, limit=24) == greedy
+    greedy = generate(model, corpus.vocabulary, ["风", "花"], limit=24)
+    assert generate(model, corpus.vocabulary, ["风", "花"], temperature=1e-6, limit=24) == greedy
+    assert generate(model, corpus.vocabulary, ["风", "花"], temperature=9.0, top_k=1, limit=24) == greedy
 
 
-def test_form():
-    assert lines_of(FORM) == 4
+def test_has_form():
+    assert count_lines(FORM) == 4
     assert has_form("一二三四五，一二三四五。一二三四五，一二三四五。", FORM)
     assert not has_form("一二三四五，一二三四五。一二三四五，一二三四五", FORM)
     assert not has_form("一二三四五。一二三四五。一二三四五，一二三四五。", FORM)
@@ -109,17 +111,17 @@ def test_form():
     ("风龙", {}, "'龙' is not in the model's vocabulary"),
     ("风G", {}, "'G' is not in the model's vocabulary"),
     ("风" * 25, {"limit": 24}, "longer than a poem, which has at most 24"),
-    ("风" * 25, {"form": FORM}, "longer than a poem, which has at most 24"),
-    ("风花雪月日山", {"form": FORM}, "does not fit the form"),
-    ("风，", {"form": FORM}, "does not fit the form"),
-    ("风花雪月日", {"form": FORM, "acrostic": True}, "5 characters for 4 lines"),
+    ("风" * 25, {"strict": True}, "longer than a poem, which has at most 24"),
+    ("风花雪月日山", {"strict": True}, "does not fit the form"),
+    ("风，", {"strict": True}, "does not fit the form"),
+    ("风花雪月日", {"strict": True, "acrostic": True}, "5 characters for 4 lines"),
     ("风，", {"acrostic": True}, "punctuation cannot begin a line"),
     ("风", {"temperature": 0.0}, "temperature 0.0: it must be positive"),
     ("风", {"temperature": float("nan")}, "temperature nan: it must be positive"),
     ("风", {"temperature": 1.0, "top_k": 0}, "top-k 0: it must be at least 1"),
     ("风", {"top_k": 3}, "top-k is for sampling"),
 ])
-def test_what_cannot_be_written_is_told(model, corpus, prompt, options, message):
-    with pytest.raises(InputError, match=message) as told:
-        generate(model, corpus.word_int_map, [prompt], **options)
-    assert "\n" not in str(told.value)
+def test_a_prompt_or_option_that_cannot_be_used(model, corpus, prompt, options, message):
+    with pytest.raises(InputError, match=message) as error:
+        generate(model, corpus.vocabulary, [prompt], **options)
+    assert "\n" not in str(error.value)

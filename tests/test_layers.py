@@ -1,3 +1,5 @@
+"""Embedding and linear layer: gradients, starts, dtypes."""
+
 import numpy as np
 
 from scratch_lstm import get_backend
@@ -14,17 +16,17 @@ def test_embedding_gradient_scatters_and_accumulates():
     def loss(embedding):
         return (embedding[tokens] * dx).sum()
 
-    assert np.array_equal(layer.forward(tokens), layer.parameters["embedding"][tokens])
+    assert np.array_equal(layer.forward(tokens), layer.parameters["weight"][tokens])
     layer.backward(dx)
-    once = layer.gradients["embedding"].copy()
-    check_gradients(loss, {"embedding": layer.parameters["embedding"]}, {"embedding": once}).assert_ok()
+    once = layer.gradients["weight"].copy()
+    check_gradients(loss, {"embedding": layer.parameters["weight"]}, {"embedding": once}).assert_ok()
     layer.backward(dx)
-    assert np.array_equal(layer.gradients["embedding"], 2 * once)
+    assert np.array_equal(layer.gradients["weight"], 2 * once)
     assert not once[[1, 3, 4, 6]].any()
 
 
 def test_embedding_starts_uniform_in_minus_one_to_one():
-    table = Embedding(200, 50, get_backend(), "float32", seed=0).parameters["embedding"]
+    table = Embedding(200, 50, get_backend(), "float32", seed=0).parameters["weight"]
     assert table.dtype == np.float32 and -1 <= table.min() < -0.99 and 0.99 < table.max() <= 1
     assert abs(table.mean()) < 0.02
 
@@ -32,26 +34,26 @@ def test_embedding_starts_uniform_in_minus_one_to_one():
 def test_linear_gradients():
     rng = np.random.default_rng(2)
     layer = Linear(4, 6, get_backend(), "float64", seed=1)
-    layer.parameters["fc.bias"][...] = rng.normal(size=6)
+    layer.parameters["bias"][...] = rng.normal(size=6)
     x, dy = rng.normal(size=(5, 4)), rng.normal(size=(5, 6))
     y = layer.forward(x)
-    weight, bias = layer.parameters["fc.weight"], layer.parameters["fc.bias"]
+    weight, bias = layer.parameters["weight"], layer.parameters["bias"]
     np.testing.assert_allclose(y, x @ weight.T + bias, rtol=1e-14)
     dx = layer.backward(dy)
     check_gradients(lambda x, weight, bias: ((x @ weight.T + bias) * dy).sum(),
                     {"x": x, "weight": weight, "bias": bias},
-                    {"x": dx, "weight": layer.gradients["fc.weight"], "bias": layer.gradients["fc.bias"]}
+                    {"x": dx, "weight": layer.gradients["weight"], "bias": layer.gradients["bias"]}
                     ).assert_ok()
-    once = layer.gradients["fc.weight"].copy()
+    once = layer.gradients["weight"].copy()
     layer.backward(dy)
-    assert np.array_equal(layer.gradients["fc.weight"], 2 * once)
+    assert np.array_equal(layer.gradients["weight"], 2 * once)
 
 
 def test_linear_starts_xavier_uniform_with_zero_bias():
     layer = Linear(30, 60, get_backend(), "float64", seed=1)
     bound = np.sqrt(6 / 90)
-    assert 0.98 * bound <= abs(layer.parameters["fc.weight"]).max() <= bound
-    assert not layer.parameters["fc.bias"].any()
+    assert 0.98 * bound <= abs(layer.parameters["weight"]).max() <= bound
+    assert not layer.parameters["bias"].any()
 
 
 def test_dtypes():

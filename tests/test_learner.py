@@ -1,4 +1,4 @@
-"""DESIGN's link 7: training here and training in torch, from the same start on the same batches."""
+"""Training here and training in torch: the same start, batches and masks give the same losses."""
 
 import io
 from dataclasses import asdict, replace
@@ -11,6 +11,7 @@ from scratch_lstm.training import checkpoint, trainer
 from scratch_lstm import get_backend
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.poems.generate import generate
+from scratch_lstm.training.learner import make_learner
 from scratch_lstm.training.progress import Progress
 from scratch_lstm.training.run_directory import RunDirectory
 from scratch_lstm.training.settings import Settings
@@ -30,7 +31,7 @@ def corpus(corpus_file):
 @pytest.mark.parametrize("backend, threads", [("numpy", 1), ("numba", 1), ("numba", 2)])
 def test_fifty_steps_are_the_same_to_rounding(corpus, backend, threads):
     settings = replace(SETTINGS, backend=backend, threads=threads)
-    pair = Pair(settings, len(corpus.word_int_map))
+    pair = Pair(settings, len(corpus.vocabulary))
     torch.set_num_threads(1)    # two would spin in each other's way, and give the same sums anyway
     steps = list(pair.steps(settings, corpus))
     assert len(steps) == 50 and steps[-1][1] < steps[0][1] - 0.3         # it did learn
@@ -40,7 +41,7 @@ def test_fifty_steps_are_the_same_to_rounding(corpus, backend, threads):
 
 def test_fifty_steps_with_clipping_at_work(corpus):
     settings = replace(SETTINGS, clip=0.01)
-    pair = Pair(settings, len(corpus.word_int_map))
+    pair = Pair(settings, len(corpus.vocabulary))
     assert max(abs(a - b) / b for _, a, b, _ in pair.steps(settings, corpus)) <= 1e-9
     assert pair.weights_apart() <= 1e-8
 
@@ -49,14 +50,14 @@ def test_the_picture_and_the_figures_of_the_comparison(corpus, tmp_path):
     out = io.StringIO()
     apart = compare(replace(SETTINGS, epochs=2, dropout=0.5), corpus, tmp_path / "run", Progress(out, out))
     assert apart <= 1e-9
-    told = out.getvalue()
-    assert "epoch  1  here" in told and "losses of 10 steps within" in told
+    printed = out.getvalue()
+    assert "epoch  1  here" in printed and "losses of 10 steps within" in printed
     assert (tmp_path / "run" / "compare.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "run" / "compare.jsonl").read_text().splitlines()) == 10
 
 
 def trained(settings, corpus, make_learner, steps=20):
-    one = make_learner(settings, len(corpus.word_int_map))
+    one = make_learner(settings, len(corpus.vocabulary))
     rng = np.random.default_rng(0)
     batches = [batch for _ in range(4) for batch in corpus.batches(np.arange(40), 8, rng)]
     for number in range(steps):
@@ -65,17 +66,17 @@ def trained(settings, corpus, make_learner, steps=20):
 
 
 def test_a_model_trained_here_writes_the_same_poems_in_torch(corpus, tmp_path):
-    ours = trained(SETTINGS, corpus, trainer.make_learner).model
-    checkpoint.save(tmp_path / "m.safetensors", ours, corpus.word_int_map)
+    ours = trained(SETTINGS, corpus, make_learner).model
+    checkpoint.save(tmp_path / "m.safetensors", ours, corpus.vocabulary)
     theirs = learner.TorchModel(convert.from_torch(convert.load(tmp_path / "m.safetensors")[0]))
-    poems = generate(ours, corpus.word_int_map, PROMPTS, limit=24)
-    assert generate(theirs, corpus.word_int_map, PROMPTS, limit=24) == poems and len(set(poems)) == 3
+    poems = generate(ours, corpus.vocabulary, PROMPTS, limit=24)
+    assert generate(theirs, corpus.vocabulary, PROMPTS, limit=24) == poems and len(set(poems)) == 3
 
 
 def test_a_model_trained_in_torch_writes_the_same_poems_here(corpus, tmp_path):
     theirs = trained(SETTINGS, corpus, learner.make_learner).model
-    checkpoint.save(tmp_path / "m.safetensors", theirs, corpus.word_int_map)
-    ours, words, _ = checkpoint.load(tmp_path / "m.safetensors")
+    checkpoint.save(tmp_path / "m.safetensors", theirs, corpus.vocabulary)
+    ours, words = checkpoint.load(tmp_path / "m.safetensors")
     assert generate(ours, words, PROMPTS, limit=24) == generate(theirs, words, PROMPTS, limit=24)
 
 
@@ -83,7 +84,7 @@ def test_torch_learner_goes_on_to_the_same_bits(corpus):
     settings = replace(SETTINGS, dropout=0.3, dtype="float32")
     whole = trained(settings, corpus, learner.make_learner)
     half = trained(settings, corpus, learner.make_learner, steps=10)
-    other = learner.make_learner(settings, len(corpus.word_int_map))
+    other = learner.make_learner(settings, len(corpus.vocabulary))
     other.restore(half.arrays(), 10)
     rng = np.random.default_rng(0)
     batches = [batch for _ in range(4) for batch in corpus.batches(np.arange(40), 8, rng)]
@@ -103,10 +104,11 @@ def test_a_whole_run_with_torch(corpus, corpus_file, tmp_path):
     run = RunDirectory(tmp_path / "run")
     run.create(asdict(settings))
     silent = io.StringIO()
-    one = learner.make_learner(settings, len(corpus.word_int_map))
-    job = trainer.Training(settings, corpus, one, run, Progress(silent, silent))
-    assert job.run("风") and job.position.best_loss is not None
-    same = learner.make_learner(settings, len(corpus.word_int_map))
-    again = trainer.Training(settings, corpus, same, run, Progress(silent, silent))
-    assert torch.equal(same.model.vector, one.model.vector) and again.position == job.position
+    one = learner.make_learner(settings, len(corpus.vocabulary))
+    job = trainer.Trainer(settings, corpus, one, run, Progress(silent, silent), "风")
+    assert job.run() and job.position.best_loss is not None
+    same = learner.make_learner(settings, len(corpus.vocabulary))
+    again = trainer.Trainer(settings, corpus, same, run, Progress(silent, silent), "风")
+    assert torch.equal(same.model.flat_parameters, one.model.flat_parameters)
+    assert again.position == job.position
     assert get_backend("numpy").to_host(same.model.parameters["b1"]).dtype == np.float64

@@ -1,7 +1,12 @@
+"""The whole model: every gradient, the flat vectors, the loss, misuse."""
+
+import re
+
 import numpy as np
 import pytest
+import torch
 
-from scratch_lstm import PoemModel
+from scratch_lstm import PoemModel, get_backend
 from scratch_lstm.gradcheck import check_gradients
 
 SIZES = dict(vocabulary_size=11, embedding_size=3, hidden_size=4, num_layers=2)
@@ -9,7 +14,7 @@ SIZES = dict(vocabulary_size=11, embedding_size=3, hidden_size=4, num_layers=2)
 
 def random_model(dtype="float64", **options):
     model = PoemModel(**SIZES, dtype=dtype, **options)
-    model.vector[...] = 0.5 * np.random.default_rng(1).normal(size=model.vector.shape)
+    model.flat_parameters[...] = 0.5 * np.random.default_rng(1).normal(size=model.flat_parameters.shape)
     return model
 
 
@@ -36,27 +41,28 @@ def test_gradient_of_every_parameter_of_the_whole_model(dropout, backend):
     check_gradients(loss, model.parameters, model.gradients).assert_ok()
 
 
-def test_flat_vectors_are_what_the_layers_hold():
+def test_the_layers_have_views_of_the_flat_vectors():
     model = random_model()
-    assert sum(p.size for p in model.parameters.values()) == model.vector.size
+    assert sum(p.size for p in model.parameters.values()) == model.flat_parameters.size
     for name, p in model.parameters.items():
-        assert np.shares_memory(p, model.vector) and np.shares_memory(model.gradients[name], model.gradient)
+        assert np.shares_memory(p, model.flat_parameters)
+        assert np.shares_memory(model.gradients[name], model.flat_gradients)
     before = float(model.loss(tokens()))
-    model.vector *= 1.01
+    model.flat_parameters *= 1.01
     assert float(model.loss(tokens())) != before
-    for layer in (model.embedding, model.lstm, model.linear):
-        assert all(model.parameters[name] is p for name, p in layer.parameters.items())
+    inside = [p for _, layer in model.layers for p in layer.parameters.values()]
+    assert all(p is q for p, q in zip(model.parameters.values(), inside, strict=True))
 
 
 def test_backward_again_adds_the_same_again():
     model = random_model()
     model.loss(tokens())
     model.backward()
-    once = model.gradient.copy()
+    once = model.flat_gradients.copy()
     model.backward()
-    assert np.array_equal(model.gradient, 2 * once)
+    assert np.array_equal(model.flat_gradients, 2 * once)
     model.zero_gradients()
-    assert not model.gradient.any()
+    assert not model.flat_gradients.any()
 
 
 def test_loss_is_the_mean_over_time_and_batch():
@@ -78,8 +84,8 @@ def test_a_character_at_a_time_is_the_whole_prefix():
 
 def test_the_start_does_not_depend_on_dtype_and_does_depend_on_the_seed():
     double, single = PoemModel(**SIZES, dtype="float64", seed=5), PoemModel(**SIZES, seed=5)
-    assert np.array_equal(single.vector, double.vector.astype("float32"))
-    assert not np.array_equal(single.vector, PoemModel(**SIZES, seed=6).vector)
+    assert np.array_equal(single.flat_parameters, double.flat_parameters.astype("float32"))
+    assert not np.array_equal(single.flat_parameters, PoemModel(**SIZES, seed=6).flat_parameters)
 
 
 def test_dropout_is_off_in_evaluation():
@@ -93,13 +99,13 @@ def test_dropout_is_off_in_evaluation():
 def test_it_learns_one_batch_by_heart():
     from scratch_lstm import Adam, clip_grad_norm
     model, batch = PoemModel(**SIZES, seed=1), tokens()
-    optimizer = Adam(model.vector, model.gradient, 3e-2)
+    optimizer = Adam(model.flat_parameters, model.flat_gradients, 3e-2)
     first = float(model.loss(batch))
     for _ in range(150):
         model.zero_gradients()
         loss = float(model.loss(batch))
         model.backward()
-        clip_grad_norm(model.gradient, 1.0)
+        clip_grad_norm(model.flat_gradients, 1.0)
         optimizer.step()
     assert first > 2 and loss < 0.6      # the first words cannot be told apart, the rest can
 
@@ -112,3 +118,71 @@ def test_backward_belongs_to_the_loss_just_before_it():
     model.forward(batch)
     with pytest.raises(RuntimeError, match="loss just before"):
         model.backward()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("tokens, message", [
+    (np.array([[0, 1], [2, 11]]), "token 11 is not in [0, 11)"),
+    (np.array([[0, 1], [2, -1]]), "token -1 is not in [0, 11)"),
+    (np.array([[-100, 1], [2, 3]]), "token -100 is not in [0, 11)"),
+    (np.array([[0], [300_000_000]]), "token 300000000 is not in [0, 11)"),
+    (np.zeros((3, 2)), "tokens have dtype float64; they must be integers"),
+    (np.zeros((3, 2), bool), "tokens have dtype bool; they must be integers"),
+    (np.array([1, 2, 3]), "tokens have shape (3,); it must be (T+1, B): time first, at least 2 of it"),
+    (np.array([[1, 2, 3]]), "tokens have shape (1, 3); it must be (T+1, B)"),
+    (np.zeros((3, 0), int), "tokens have shape (3, 0); it must be (T+1, B)"),
+])
+def test_tokens_that_cannot_be_used(backend, tokens, message):
+    model = random_model(backend=backend)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        model.loss(tokens)
+    if len(tokens) > 1 and tokens.ndim == 2:
+        with pytest.raises(ValueError, match=f"^{re.escape(message[:18])}"):
+            model.forward(tokens)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_target_out_of_range_reads_no_foreign_memory(backend):
+    for target in (-1, 7, 100_000, 300_000_000):
+        with pytest.raises(ValueError, match=rf"target {target} is not in \[0, 7\)"):
+            get_backend(backend).loss.softmax_cross_entropy(np.zeros((1, 7)), np.array([target]))
+
+
+@pytest.mark.parametrize("convert", [np.ndarray.tolist, torch.from_numpy, lambda a: a.astype(np.uint8),
+                                     lambda a: a.astype(np.int32)], ids=["list", "tensor", "uint8", "int32"])
+def test_tokens_that_numpy_can_read(convert):
+    batch = tokens()
+    assert random_model().loss(convert(batch)) == random_model().loss(batch)
+
+
+def test_tokens_may_be_reused_before_backward():
+    model, other, batch = random_model(), random_model(), tokens()
+    kept = batch.copy()
+    for one, given in ((model, batch), (other, kept)):
+        one.loss(given)
+        batch[...] = 0                                          # of the first; the second has its own
+        one.backward()
+    assert np.array_equal(model.flat_gradients, other.flat_gradients)
+
+
+def test_another_d_loss_is_refused():
+    model = random_model()
+    model.loss(tokens())
+    model.backward(0.5)
+    half = model.flat_gradients.copy()
+    with pytest.raises(ValueError, match="called with d_loss 0.5 and now with 2.0; compute the loss again"):
+        model.backward(2.0)
+    assert np.array_equal(model.flat_gradients, half)
+    model.loss(tokens())
+    model.backward(2.0)
+    assert abs(model.flat_gradients - 5 * half).max() <= 1e-14 * abs(half).max()
+
+
+@pytest.mark.parametrize("options, message", [
+    (dict(vocabulary_size=0), "vocabulary_size is 0"), (dict(embedding_size=0), "embedding_size is 0"),
+    (dict(dropout=1.0), "dropout is 1.0"), (dict(dtype=int), "dtype is int64"),
+    (dict(num_layers=0), "num_layers is 0"),
+])
+def test_a_model_that_cannot_be(options, message):
+    with pytest.raises(ValueError, match=f"^{message}; it must be"):
+        PoemModel(**{**SIZES, **options})

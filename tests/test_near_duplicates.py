@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratch_lstm.poems.near_duplicates import NEAR, near_duplicates, poem_groups
+from scratch_lstm.poems.near_duplicates import MAX_DIFFERENCES, near_duplicates, poem_groups
 
 LINE = st.text("甲乙", min_size=5, max_size=5)   # two letters: many near-duplicates
 UNITS = st.lists(st.tuples(LINE, LINE, LINE, LINE), unique=True, max_size=25)
@@ -12,7 +12,8 @@ def differences(one, other):
 
 
 def every_near_pair(units):
-    return {(i, j) for j in range(len(units)) for i in range(j) if differences(units[i], units[j]) <= NEAR}
+    return {(i, j) for j in range(len(units)) for i in range(j)
+            if differences(units[i], units[j]) <= MAX_DIFFERENCES}
 
 
 def changed(unit, count):

@@ -10,10 +10,12 @@ the textbook code are asked as well.
 import inspect
 import types
 from functools import partial
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
 import test_equivalence
+import test_every_size
 import test_functional
 import test_layers
 import test_lstm
@@ -40,15 +42,15 @@ def check(test, **arguments):
 
 
 SHAPE = dict(seed=0, T=4, B=3, D=2, H=5, L=2, uses="all")
-ALL = ("h", "h_n", "c_n")
-GRADIENTS = check(test_lstm.test_gradients, uses=ALL, sizes=(4, 3, 2, 5, 1))
-STACK = check(test_lstm.test_gradients, uses=ALL, sizes=(3, 2, 4, 3, 2))
-OF_H = check(test_lstm.test_gradients, uses=("h",), sizes=(4, 3, 2, 5, 1))
-OF_H_N = check(test_lstm.test_gradients, uses=("h_n",), sizes=(4, 3, 2, 5, 1))
-OF_C_N = check(test_lstm.test_gradients, uses=("c_n",), sizes=(4, 3, 2, 5, 1))
-TWICE = check(test_lstm.test_backward_accumulates_and_may_be_called_again)
+GRADIENTS = check(test_lstm.test_gradients, uses="all", shape="one layer")
+STACK = check(test_lstm.test_gradients, uses="all", shape="two layers")
+OF_H = check(test_lstm.test_gradients, uses="h", shape="one layer")
+OF_H_N = check(test_lstm.test_gradients, uses="h_n", shape="one layer")
+OF_C_N = check(test_lstm.test_gradients, uses="c_n", shape="one layer")
+TWICE = check(test_lstm_properties.test_backward_twice_accumulates_exactly_twice, dtype="float64", **SHAPE)
 UNCHANGED = check(test_lstm_properties.test_nothing_that_is_given_is_ever_changed, **SHAPE)
-HALVES = check(test_lstm.test_two_halves_with_the_state_carried_are_the_whole)
+HALVES = check(test_lstm_properties.test_two_parts_with_state_and_gradient_carried_are_the_whole,
+               data=SimpleNamespace(draw=lambda strategy, label: 2), **SHAPE)
 LSTM_DROPOUT = check(test_lstm.test_gradients_through_dropout)
 TORCH = check(test_equivalence.test_lstm_is_torch_in_float64, **SHAPE)
 DELTA_SUM = check(test_equivalence.test_one_pass_is_the_sum_of_every_delta_tk, **SHAPE)
@@ -71,7 +73,6 @@ BOOK_FORWARD_MODE = check(test_lstm_textbook.test_forward_mode_equals_the_double
                           seed=0, T=4, D=3, H=5, uses="h and c_T")
 SOFTMAX = check(test_functional.test_softmax_cross_entropy_backward, d_loss=1.0)
 IN_PLACE = check(test_functional.test_in_place_gives_the_same_and_only_where_asked)
-SIGMOID = check(test_functional.test_sigmoid_backward)
 EMBEDDING = check(test_layers.test_embedding_gradient_scatters_and_accumulates)
 LINEAR = check(test_layers.test_linear_gradients)
 MODEL = check(test_model.test_gradient_of_every_parameter_of_the_whole_model, dropout=0.0)
@@ -88,12 +89,12 @@ class Fault(NamedTuple):
     blind: partial | None = None
 
 
-Z, GATES, DZ = "i, f, g, o = z[:H],", "i, f, g, o = gates[:H],", "di, df, dg, do = dz[:H],"
+Z, GATES, DZ = "i, f, g, o = z[:H],", "i, f, g, o = gates[:H],", "dz_i, dz_f, dz_g, dz_o = dz[:H],"
 THROUGH_U = "xp.matmul(U.T, dz[t], out=dh)"
-START, D_END = "initial[0][l].T, initial[1][l].T", "d_last[0][l].T, d_last[1][l].T"
-START_SWAPPED, D_END_SWAPPED = "initial[1][l].T, initial[0][l].T", "d_last[1][l].T, d_last[0][l].T"
-END, D_START = "return x, (last[0], last[1])", "return dh, (first[0], first[1])"
-END_SWAPPED, D_START_SWAPPED = "return x, (last[1], last[0])", "return dh, (first[1], first[0])"
+START, D_END = "= state[0].T, state[1].T", "= d_state[0].T, d_state[1].T"
+START_SWAPPED, D_END_SWAPPED = "= state[1].T, state[0].T", "= d_state[1].T, d_state[0].T"
+END, D_START = "return h, (final[0], final[1])", "return dh, (d_initial[0], d_initial[1])"
+END_SWAPPED, D_START_SWAPPED = "return h, (final[1], final[0])", "return dh, (d_initial[1], d_initial[0])"
 D_LOGITS = "self.saved, self.targets, d_loss, "
 
 FAULTS = [
@@ -120,16 +121,16 @@ FAULTS = [
         lstm_textbook, "c_prev, tanh_c = states.c[k], np.tanh(states.c[k + 1])",
         "c_prev, tanh_c = states.c[k], np.tanh(states.c[k])")], BOOK_DELTA),
     Fault("lstm: gates taken at k+1", [(
-        lstm, "cell.backward(saved.gates[t],", "cell.backward(saved.gates[min(t + 1, T - 1)],")], GRADIENTS),
+        lstm, "cell.backward(cache.gates[t],", "cell.backward(cache.gates[min(t + 1, T - 1)],")], GRADIENTS),
     # a recursion dropped
     Fault("lstm: dh recursion dropped", [(
         lstm, THROUGH_U, "dh[...] = U.T @ dz[t] if t == 0 else 0")], OF_H),
     Fault("lstm: dh overwritten by what comes from above", [(
-        lstm, "dh += d_from_above[t]", "dh[...] = d_from_above[t]")], OF_H),
+        lstm, "dh += dh_t[t]", "dh[...] = dh_t[t]")], OF_H),
     Fault("lstm: dc recursion dropped", [(
         lstm, THROUGH_U, THROUGH_U + "; dc *= t == 0")], OF_C_N),
-    Fault("cell: dc recursion dropped", [(numpy_cell, "dc *= f  ", "dc *= 0  ")], CELL_BACKWARD),
-    Fault("cell: dc goes back past the forget gate", [(numpy_cell, "dc *= f  ", "dc *= 1  ")], CELL_BACKWARD),
+    Fault("cell: dc recursion dropped", [(numpy_cell, "dc *= f\n", "dc *= 0\n")], CELL_BACKWARD),
+    Fault("cell: dc goes back past the forget gate", [(numpy_cell, "dc *= f\n", "dc *= 1\n")], CELL_BACKWARD),
     Fault("textbook: dh recursion dropped", [(
         lstm_textbook, "dh = U.T @ delta[t, k]", "dh = 0 * U.T @ delta[t, k]")], BOOK_DELTA),
     Fault("textbook: dc recursion dropped", [(
@@ -137,29 +138,25 @@ FAULTS = [
     Fault("rnn: only delta_{t,t}", [(
         rnn, "for k in reversed(range(t)):", "for k in ():")], RNN),
     # = for +=
-    Fault("cell: = for += on dc", [(numpy_cell, "dc += do", "dc[...] = do")], CELL_BACKWARD),
-    Fault("lstm: = for += on dW", [(
-        lstm, 'self.gradients[f"W{l}"] +=', 'self.gradients[f"W{l}"][...] =')], TWICE, GRADIENTS),
-    Fault("lstm: = for += on dU", [(
-        lstm, 'self.gradients[f"U{l}"] +=', 'self.gradients[f"U{l}"][...] =')], TWICE, GRADIENTS),
-    Fault("lstm: = for += on db", [(
-        lstm, 'self.gradients[f"b{l}"] +=', 'self.gradients[f"b{l}"][...] =')], TWICE, GRADIENTS),
+    Fault("cell: = for += on dc", [(numpy_cell, "dc += dz_o", "dc[...] = dz_o")], CELL_BACKWARD),
+    Fault("lstm: = for += on dW, dU, db", [(
+        lstm, 'self.gradients[f"{name}{l}"] +=', 'self.gradients[f"{name}{l}"][...] =')], TWICE, GRADIENTS),
     Fault("linear: = for += on fc.weight", [(
-        layers, 'self.gradients["fc.weight"] +=', 'self.gradients["fc.weight"][...] =')], LINEAR, MODEL),
+        layers, 'self.gradients["weight"] +=', 'self.gradients["weight"][...] =')], LINEAR, MODEL),
     # what comes from the final state
-    Fault("lstm: dc_n ignored", [(lstm, D_END, "d_last[0][l].T, 0")], OF_C_N, OF_H),
-    Fault("lstm: dh_n ignored", [(lstm, D_END, "0, d_last[1][l].T")], OF_H_N, OF_H),
+    Fault("lstm: dc_n ignored", [(lstm, D_END, "= d_state[0].T, 0")], OF_C_N, OF_H),
+    Fault("lstm: dh_n ignored", [(lstm, D_END, "= 0, d_state[1].T")], OF_H_N, OF_H),
     Fault("textbook: dL/dc_T ignored", [(
-        lstm_textbook, "dL_dh[t], last if t == T - 1 else np.zeros(H, dtype)",
+        lstm_textbook, "dL_dh[t], dL_dc_T if t == T - 1 else np.zeros(H, dtype)",
         "dL_dh[t], np.zeros(H, dtype)")], BOOK),
     # tanh of c
     Fault("cell: tanh missing on c", [(
         numpy_cell, "np.tanh(c, out=tanh_c)", "tanh_c[...] = c")], CELL_FORWARD),
     Fault("cell: tanh missing on c, in both directions", [
         (numpy_cell, "np.tanh(c, out=tanh_c)", "tanh_c[...] = c"),
-        (numpy_cell, "np.multiply(tanh_c, tanh_c, out=do)", "do[...] = 0")], TORCH, GRADIENTS),
+        (numpy_cell, "np.multiply(tanh_c, tanh_c, out=dz_o)", "dz_o[...] = 0")], TORCH, GRADIENTS),
     Fault("cell: 1 - tanh^2 taken of z instead of c", [(
-        numpy_cell, "np.multiply(tanh_c, tanh_c, out=do)", "np.multiply(g, g, out=do)")], CELL_BACKWARD),
+        numpy_cell, "np.multiply(tanh_c, tanh_c, out=dz_o)", "np.multiply(g, g, out=dz_o)")], CELL_BACKWARD),
     Fault("textbook: 1 - tanh^2 taken of z instead of c", [(
         lstm_textbook, "dc = dc_next + dh * o * (1 - tanh_c ** 2)",
         "dc = dc_next + dh * o * (1 - g ** 2)")], BOOK_DELTA),
@@ -169,18 +166,18 @@ FAULTS = [
     Fault("cell: i and o read in each other's place, backward only", [(
         numpy_cell, GATES, GATES.replace("i, f, g, o", "o, f, g, i"))], CELL_BACKWARD),
     Fault("cell: di and df written in each other's place", [(
-        numpy_cell, DZ, DZ.replace("di, df", "df, di"))], CELL_BACKWARD),
+        numpy_cell, DZ, DZ.replace("dz_i, dz_f", "dz_f, dz_i"))], CELL_BACKWARD),
     Fault("cell: i and f exchanged, forward only", [(
         numpy_cell, Z, Z.replace("i, f", "f, i"))], CELL_FORWARD),
     Fault("cell: i and f exchanged, in both directions", [
         (numpy_cell, Z, Z.replace("i, f", "f, i")), (numpy_cell, GATES, GATES.replace("i, f", "f, i")),
-        (numpy_cell, DZ, DZ.replace("di, df", "df, di"))], TORCH, GRADIENTS),
+        (numpy_cell, DZ, DZ.replace("dz_i, dz_f", "dz_f, dz_i"))], TORCH, GRADIENTS),
     Fault("cell: i and f exchanged, in both directions, seen by the textbook", [
         (numpy_cell, Z, Z.replace("i, f", "f, i")), (numpy_cell, GATES, GATES.replace("i, f", "f, i")),
-        (numpy_cell, DZ, DZ.replace("di, df", "df, di"))], DELTA_SUM, GRADIENTS),
+        (numpy_cell, DZ, DZ.replace("dz_i, dz_f", "dz_f, dz_i"))], DELTA_SUM, GRADIENTS),
     # biases, states, inputs
     Fault("lstm: one gate's bias used for all", [(
-        lstm, "from_x += b[:, None]", "from_x += xp.tile(b[:H], 4)[:, None]")], TORCH),
+        lstm, "wx_plus_b += b[:, None]", "wx_plus_b += xp.tile(b[:H], 4)[:, None]")], TORCH),
     Fault("lstm: b's gradient from the first step only", [(
         lstm, "delta.sum(axis=1)", "dz[0].sum(axis=1)")], GRADIENTS),
     Fault("lstm: hidden state never advanced", [(
@@ -188,9 +185,9 @@ FAULTS = [
     Fault("lstm: cell state never advanced", [(
         lstm, "cell.forward(z[t], c[t],", "cell.forward(z[t], c[0],")], TORCH),
     Fault("lstm: x and h_prev exchanged in dW and dU where they fit", [
-        (lstm, "delta @ saved.x.reshape(T * B, D)",
-         "delta @ (h_prev if D == H else saved.x.reshape(T * B, D))"),
-        (lstm, "delta @ h_prev  ", "delta @ (saved.x.reshape(T * B, D) if D == H else h_prev)  ")],
+        (lstm, "delta @ cache.x.reshape(T * B, D)",
+         "delta @ (h_prev if D == H else cache.x.reshape(T * B, D))"),
+        (lstm, "delta @ h_prev  ", "delta @ (cache.x.reshape(T * B, D) if D == H else h_prev)  ")],
         STACK, GRADIENTS),
     Fault("lstm: h for h_prev in dU", [(
         lstm, "h_prev = h[:T]", "h_prev = h[1:]")], GRADIENTS),
@@ -202,10 +199,16 @@ FAULTS = [
     Fault("lstm: h_n and c_n exchanged, in both directions", [
         (lstm, END, END_SWAPPED), (lstm, D_END, D_END_SWAPPED)], TORCH, GRADIENTS),
     Fault("lstm: the upstream gradient changed in place", [(
-        lstm, "d_from_above[...] = dy.transpose(0, 2, 1)",
-        "dy *= 2; d_from_above[...] = dy.transpose(0, 2, 1) / 2")], UNCHANGED),
+        lstm, "dh_t[...] = dh_above.transpose(0, 2, 1)",
+        "dh_above *= 2; dh_t[...] = dh_above.transpose(0, 2, 1) / 2")], UNCHANGED),
+    Fault("lstm: a view of the states for their copy", [(
+        lstm, "h[1:].transpose(0, 2, 1).copy()", "np.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
+        check(test_every_size.test_gradients_of_the_layers_with_dropout, T=3, B=1, H=3, L=2), LSTM_DROPOUT),
+    Fault("lstm: a view of the states for their copy, seen by who owns what", [(
+        lstm, "h[1:].transpose(0, 2, 1).copy()", "np.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
+        check(test_every_size.test_what_forward_returns_is_the_caller_s_own, T=3, B=1, H=3, L=1), GRADIENTS),
     Fault("lstm: the mask left out backward", [(
-        lstm, "dy = dy * saved.mask", "dy = dy * 1")], LSTM_DROPOUT, GRADIENTS),
+        lstm, "dh = dh * self.masks[l]", "dh = dh * 1")], LSTM_DROPOUT, GRADIENTS),
     # the textbook's sums
     Fault("rnn: h_k for h_{k-1} in dU", [(
         rnn, "np.outer(delta[t, k], states.h[k])", "np.outer(delta[t, k], states.h[k + 1])")], RNN),
@@ -216,7 +219,7 @@ FAULTS = [
         rnn, "db += delta[t, k]", "db += delta[t, k] * (k == 0)")], RNN),
     Fault("rnn: dU = for +=", [(rnn, "dU += np.outer", "dU[...] = np.outer")], RNN),
     Fault("textbook: forward mode forgets dL/dc_T", [(
-        lstm_textbook, "dL += np.tensordot(last, dc, 1)", "dL += 0 * np.tensordot(last, dc, 1)")],
+        lstm_textbook, "dL += np.tensordot(dL_dc_T, dc, 1)", "dL += 0 * np.tensordot(dL_dc_T, dc, 1)")],
         BOOK_FORWARD_MODE),
     # the loss
     Fault("softmax: backward times 1000", [(
@@ -229,8 +232,6 @@ FAULTS = [
         functional, "axis=1, keepdims=True), out=out)", "axis=1, keepdims=True), out=logits)")], IN_PLACE),
     Fault("softmax: the one-hot forgotten", [(
         functional, "targets] -= scale", "targets] -= 0")], SOFTMAX),
-    Fault("sigmoid: derivative without 1 - y", [(
-        functional, "return dy * y * (1 - y)", "return dy * y")], SIGMOID),
     Fault("model: the mean over B instead of T*B, backward only", [(
         model, D_LOGITS, D_LOGITS.replace("d_loss", "d_loss * len(self.embedding.tokens)"))], MODEL),
     Fault("model: the mean over B instead of T*B, in both directions", [
@@ -244,17 +245,14 @@ FAULTS = [
         model, "dh *= self.mask", "dh *= 1")], MODEL_DROPOUT, MODEL),
     # the layers
     Fault("embedding: = instead of scatter-add", [(
-        layers, 'self.backend.scatter_add(self.gradients["embedding"], self.tokens.reshape(-1), '
-                'dx.reshape(-1, E))',
-        'self.gradients["embedding"][self.tokens.reshape(-1)] = dx.reshape(-1, E)')], EMBEDDING),
+        layers, 'self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx)',
+        'self.gradients["weight"][self.tokens.reshape(-1)] = dx')], EMBEDDING),
     Fault("embedding: += on rows instead of scatter-add", [(
-        layers, 'self.backend.scatter_add(self.gradients["embedding"], self.tokens.reshape(-1), '
-                'dx.reshape(-1, E))',
-        'self.gradients["embedding"][self.tokens.reshape(-1)] += dx.reshape(-1, E)')], EMBEDDING),
+        layers, 'self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx)',
+        'self.gradients["weight"][self.tokens.reshape(-1)] += dx')], EMBEDDING),
     Fault("embedding: += on rows, seen by the whole model", [(
-        layers, 'self.backend.scatter_add(self.gradients["embedding"], self.tokens.reshape(-1), '
-                'dx.reshape(-1, E))',
-        'self.gradients["embedding"][self.tokens.reshape(-1)] += dx.reshape(-1, E)')], MODEL_TORCH),
+        layers, 'self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx)',
+        'self.gradients["weight"][self.tokens.reshape(-1)] += dx')], MODEL_TORCH),
     Fault("linear: the bias's gradient from the first row only", [(
         layers, "dy.sum(axis=0)", "dy[0]")], LINEAR),
     # the optimiser
@@ -322,7 +320,7 @@ def test_every_fault_has_a_name_of_its_own():
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
 
 
-def test_text_that_is_gone_is_told(monkeypatch):
+def test_text_that_is_gone_is_reported(monkeypatch):
     with pytest.raises(AssertionError, match="has 'no such text' 0 times, not once"):
         plant(monkeypatch, [(rnn, "no such text", "")])
     with pytest.raises(AssertionError, match="reaches no function"):

@@ -1,9 +1,11 @@
+"""The reader of poem files: what is normalised, what is refused."""
+
 import re
 
 import pytest
 
 from scratch_lstm.errors import InputError
-from scratch_lstm.poems.reader import mend, read_bytes, read_poems
+from scratch_lstm.poems.reader import normalise, read_bytes, read_poems
 
 POEM = "甲乙丙丁戊，己庚辛壬癸。"
 
@@ -16,31 +18,31 @@ def read(tmp_path, data, limit=1000):
 
 @pytest.mark.parametrize("end", ["", "\n", "\n\n", "\r\n"])
 def test_one_poem_a_line_whatever_ends_the_file(tmp_path, end):
-    poems, mended = read(tmp_path, POEM + "\n" + "子丑" + end)
+    poems, normalised = read(tmp_path, POEM + "\n" + "子丑" + end)
     assert poems == [POEM, "子丑"]
-    assert mended == ({"CRLF line ends": 1} if end == "\r\n" else {})
+    assert normalised == ({"CRLF line ends": 1} if end == "\r\n" else {})
 
 
-@pytest.mark.parametrize("data, mended", [
+@pytest.mark.parametrize("data, normalised", [
     ("\ufeff" + POEM, {"byte-order mark": 1}),
     (f"{POEM}\r\n{POEM}\r\n", {"CRLF line ends": 2}),
     (f"\u3000{POEM} \n{POEM}\t", {"spaces at line ends": 3}),
     ("甲乙丙丁戊,己庚辛壬癸.", {"half-width punctuation": 2}),
     ("甲乙丙丁戊, 己庚辛壬癸. \r\n", {"CRLF line ends": 1, "spaces at line ends": 1, "half-width punctuation": 2}),
 ])
-def test_harmless_irregularities_are_mended_and_counted(tmp_path, data, mended):
+def test_harmless_irregularities_are_normalised_and_counted(tmp_path, data, normalised):
     poems, counted = read(tmp_path, data)
     assert set(poems) == {POEM}
-    assert counted == mended
+    assert counted == normalised
 
 
 def test_each_half_width_mark_has_its_full_width():
-    assert mend("甲,乙.丙?丁!戊;己:庚") == ("甲，乙。丙？丁！戊；己：庚", {"half-width punctuation": 6})
+    assert normalise("甲,乙.丙?丁!戊;己:庚") == ("甲，乙。丙？丁！戊；己：庚", {"half-width punctuation": 6})
 
 
 @pytest.mark.parametrize("text", ["3.14", "a, b.", "甲...乙", "甲, b"])
 def test_half_width_punctuation_elsewhere_is_left_alone(text):
-    assert mend(text) == (text, {})
+    assert normalise(text) == (text, {})
 
 
 @pytest.mark.parametrize("data, where, what", [
@@ -63,7 +65,7 @@ def test_bad_input_is_one_line_with_file_and_line(tmp_path, data, where, what):
     message = str(error.value)
     assert message.startswith(f"{tmp_path / 'poems.txt'}{where}:") and what in message
     assert "\n" not in message
-    assert re.search("; (give|save|take|write) ", message), "it says what to do"
+    assert re.search("; (give|save|delete|write) ", message), "it says what to do"
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):

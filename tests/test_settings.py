@@ -1,3 +1,5 @@
+"""The settings of a run and their limits."""
+
 from dataclasses import asdict
 
 import pytest
@@ -29,6 +31,6 @@ def test_a_config_gives_the_settings_back():
     ({"seed": -1}, "--seed -1: it must be 0 or more"),
     ({"dtype": "float16"}, "--dtype float16: it must be float32 or float64"),
 ])
-def test_what_cannot_be_is_told(setting, message):
+def test_invalid_settings_raise_input_error(setting, message):
     with pytest.raises(InputError, match=message):
         Settings(**setting)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from scratch_lstm.poems import tang_corpus as builder
 from scratch_lstm.poems import download
-from scratch_lstm.poems.corpus import Corpus, manifest_path
+from scratch_lstm.poems.corpus import Corpus
+from scratch_lstm.poems.manifest import manifest_path
 from scratch_lstm.errors import InputError
 
 A, B, C, D = "甲乙丙丁戊", "己庚辛壬癸", "子丑寅卯辰", "巳午未申酉"
@@ -49,8 +50,8 @@ def package(tmp_path, monkeypatch):
     return package
 
 
-def made(poems, characters=5, vocabulary=2001):
-    text, groups, counts = builder.make(poems, characters, vocabulary)
+def made(poems, line_length=5, vocabulary=2001):
+    text, groups, counts = builder.make(poems, line_length, vocabulary)
     return text.splitlines(), groups, counts
 
 
@@ -90,13 +91,13 @@ def test_the_mouth_radical_is_not_the_missing_mark():
 
 def test_simplified_in_one_call_is_simplified_one_by_one():
     texts = ["乾坤，乾", "隆", "頭髮。發", "", "後"]
-    assert builder.simplified(texts) == [builder.simplified([text])[0] for text in texts]
-    assert builder.simplified(["風雲龍馬", "頭髮發"]) == ["风云龙马", "头发发"]
-    assert builder.simplified([]) == []
+    assert builder.to_simplified(texts) == [builder.to_simplified([text])[0] for text in texts]
+    assert builder.to_simplified(["風雲龍馬", "頭髮發"]) == ["风云龙马", "头发发"]
+    assert builder.to_simplified([]) == []
 
 
 def test_lines_end_at_any_mark():
-    assert builder.lines_of("甲，乙。丙？丁！戊；己：庚、辛") == list("甲乙丙丁戊己庚辛")
+    assert builder.split_lines("甲，乙。丙？丁！戊；己：庚、辛") == list("甲乙丙丁戊己庚辛")
 
 
 @pytest.mark.parametrize("line, regular", [
@@ -106,10 +107,10 @@ def test_every_line_has_five_chinese_characters(line, regular):
     assert builder.is_regular([A, line], 5) == regular
 
 
-def test_units_of_four_lines_and_the_rest_dropped():
+def test_quatrains_of_four_lines_and_the_rest_dropped():
     lines = [str(n) for n in range(11)]
-    assert builder.units_of(lines) == [("0", "1", "2", "3"), ("4", "5", "6", "7")]
-    assert builder.units_of(lines[:3]) == []
+    assert builder.cut_quatrains(lines) == [("0", "1", "2", "3"), ("4", "5", "6", "7")]
+    assert builder.cut_quatrains(lines[:3]) == []
 
 
 def test_duplicates_are_removed_and_their_poems_joined():
@@ -126,14 +127,14 @@ UNITS = st.lists(st.tuples(*[st.text("甲乙丙丁戊己庚辛", min_size=2, max
 
 
 @given(units=UNITS, wanted=st.integers(0, 9))
-def test_over_commonest_is_the_longest_cut_within_the_vocabulary(units, wanted):
+def test_keep_common_quatrains_is_the_longest_cut_within_the_vocabulary(units, wanted):
     def letters(units):
         return "".join("".join(unit) for unit in units)
 
     by_count = sorted(dict.fromkeys(letters(units)), key=letters(units).count, reverse=True)
     cuts = [[unit for unit in units if set("".join(unit)) <= set(by_count[:cut])]
             for cut in range(len(by_count) + 1)]
-    assert builder.over_commonest(units, wanted) == max(
+    assert builder.keep_common_quatrains(units, wanted) == max(
         (kept for kept in cuts if len(set(letters(kept))) <= wanted), key=len)
 
 
@@ -141,7 +142,7 @@ def test_a_vocabulary_is_filled_although_a_common_character_loses_its_units():
     # 庚 is commoner than 己 and 辛, but stands only beside the rare 壬, 癸, 子
     common = [("甲乙", "丙丁", "戊甲", last) for last in ("乙丙", "丙乙", "己己", "辛辛")]
     rare = [("庚庚", "壬癸", "子甲", "庚甲")]
-    kept = builder.over_commonest(common + rare, 7)
+    kept = builder.keep_common_quatrains(common + rare, 7)
     assert kept == common and len(set("".join(map("".join, kept)))) == 7
 
 
@@ -172,7 +173,7 @@ def test_notes_without_a_poem_are_no_poem():
 
 def test_seven_characters():
     poem = "甲乙丙丁戊己庚，辛壬癸子丑寅卯。" * 2
-    assert made([poem, QUATRAIN], characters=7)[0] == [poem]
+    assert made([poem, QUATRAIN], line_length=7)[0] == [poem]
 
 
 # the files
@@ -186,7 +187,7 @@ def test_build_gives_a_corpus_that_loads(package, tmp_path):
     corpus = Corpus.load(path)
     assert corpus.poems == [QUATRAIN, f"{D}，{C}。{B}，{A}。", QUATRAIN.replace("甲", "癸")]
     assert corpus.groups.tolist() == [0, 1, 0]
-    assert corpus.form == "字字字字字，字字字字字。字字字字字，字字字字字。"
+    assert corpus.vocabulary.form == "字字字字字，字字字字字。字字字字字，字字字字字。"
     assert sorted(os.listdir(path.parent)) == ["tang-5-2001.txt", "tang-5-2001.txt.manifest.json"]
 
 
@@ -197,7 +198,7 @@ def test_the_manifest_says_where_the_text_comes_from(package, tmp_path):
     assert manifest["package"] == "chinese-poetry" and manifest["version"] == "2.0.1"
     assert manifest["integrity"] == download.INTEGRITY and manifest["OpenCC"]
     assert manifest["rule"]["dynasty"] == "tang" and manifest["rule"]["vocabulary"] == 30
-    assert manifest["counts"]["vocabulary"] == len(Corpus.load(path).word_int_map) == 24
+    assert manifest["counts"]["vocabulary"] == len(Corpus.load(path).vocabulary) == 24
     assert manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -227,7 +228,7 @@ def test_what_is_not_whole_is_built_again(package, tmp_path, damage):
 def test_another_rule_is_built_again(package, tmp_path, monkeypatch):
     package(FILES)
     builder.build(cache=tmp_path, quiet=True)
-    monkeypatch.setattr(builder, "NEAR", 2)
+    monkeypatch.setattr(builder, "MAX_DIFFERENCES", 2)
     builder.build(cache=tmp_path, quiet=True)
     assert package.fetched == 2
 
@@ -241,7 +242,7 @@ def test_the_cache_folder(monkeypatch, tmp_path):
 
 # what can go wrong
 
-@pytest.mark.parametrize("rule", [{"dynasty": "ming"}, {"characters": 6}])
+@pytest.mark.parametrize("rule", [{"dynasty": "ming"}, {"line_length": 6}])
 def test_no_such_rule(rule):
     with pytest.raises(InputError, match="give one of tang, song, all, and 5 or 7"):
         builder.build(**rule)
@@ -260,7 +261,7 @@ def test_a_full_disk(package, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
     package(FILES)
     monkeypatch.setattr(builder.os, "fsync", full)
-    with pytest.raises(InputError, match="No space left on device; make room there, .*SCRATCH_LSTM_CACHE"):
+    with pytest.raises(InputError, match="No space left on device.; make room there, .*SCRATCH_LSTM_CACHE"):
         builder.build(cache=tmp_path, quiet=True)
     assert os.listdir(tmp_path) == ["made-up.tgz"], "no half file is left"
 
@@ -285,5 +286,5 @@ def test_the_default_corpus_where_it_was_built():
     if not path.exists():
         pytest.skip("the default corpus is not in the cache")
     corpus = Corpus.load(path)
-    assert len(corpus.word_int_map) == 2001
-    assert corpus.form == "字字字字字，字字字字字。字字字字字，字字字字字。"
+    assert len(corpus.vocabulary.word_int_map) == 2001
+    assert corpus.vocabulary.form == "字字字字字，字字字字字。字字字字字，字字字字字。"

@@ -5,9 +5,10 @@ import pytest
 import torch
 from helpers.lstm_oracles import BACKENDS
 
-from scratch_lstm import Adam, PoemModel, clip_grad_norm
+from scratch_lstm import LSTM, Adam, PoemModel, clip_grad_norm
 from scratch_lstm.training import checkpoint
 from scratch_lstm.errors import InputError
+from scratch_lstm.poems.vocabulary import Vocabulary
 from torch_ref import convert
 from torch_ref.model import PoemNet, keep_one_bias
 
@@ -18,7 +19,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 def random_model(dtype="float64", **options):
     model = PoemModel(**SIZES, dtype=dtype, **options)
-    model.vector[...] = 0.5 * np.random.default_rng(1).normal(size=model.vector.shape)
+    model.flat_parameters[...] = 0.5 * np.random.default_rng(1).normal(size=model.flat_parameters.shape)
     return model
 
 
@@ -44,10 +45,10 @@ def test_to_torch_and_back_bit_for_bit(backend, dtype):
     again = convert.from_torch(net, backend)
     assert bits(again) == bits(model) and again.sizes == model.sizes
     assert again.dropout == net.dropout.p == net.lstm.dropout == 0.25
-    assert again.backend.name == backend and again.vector.dtype == np.dtype(dtype)
+    assert again.backend.name == backend and again.flat_parameters.dtype == np.dtype(dtype)
 
 
-def test_every_weight_stands_in_its_own_place():
+def test_every_weight_is_in_its_own_place():
     model = random_model()
     state = convert.to_torch(model).state_dict()
     places = {"embedding": "embedding.weight", "W0": "lstm.weight_ih_l0", "U0": "lstm.weight_hh_l0",
@@ -82,7 +83,7 @@ def test_what_is_converted_shares_no_memory():
     with torch.no_grad():
         for p in to.parameters():
             p.fill_(7)
-    back.vector[...] = 7
+    back.flat_parameters[...] = 7
     for array in convert.lstm_parameters(net.lstm).values():
         array[...] = 7
     assert bits(model) == before
@@ -90,20 +91,64 @@ def test_what_is_converted_shares_no_memory():
 
 
 def test_weights_of_other_sizes_are_refused():
-    with pytest.raises(RuntimeError, match="size of tensor"):
-        convert.set_lstm(torch.nn.LSTM(3, 5, 2), random_model().parameters)
-    with pytest.raises(KeyError, match="W2"):
-        convert.set_lstm(torch.nn.LSTM(3, 4, 3), random_model().parameters)
+    parameters = random_model().parameters
+    for lstm, message in (
+            (torch.nn.LSTM(3, 5, 2), r"W0 has shape \(16, 3\), torch's weight_ih_l0 \(20, 3\)"),
+            (torch.nn.LSTM(1, 4, 2), r"W0 has shape \(16, 3\), torch's weight_ih_l0 \(16, 1\)"),
+            (torch.nn.LSTM(3, 4, 3), "parameters of 2 layers do not fit an LSTM of 3"),
+            (torch.nn.LSTM(3, 4, 1), "parameters of 2 layers do not fit an LSTM of 1"),
+            (torch.nn.LSTM(3, 4, 2, bias=False), "b0 is not zero, but the torch LSTM has bias=False"),
+            (torch.nn.LSTM(3, 4, 2, bidirectional=True), "a bidirectional LSTM is not supported")):
+        before = [p.clone() for p in lstm.parameters()]
+        with pytest.raises(ValueError, match=message):
+            convert.set_lstm(lstm, {**parameters, "b0": np.ones(16)})
+        assert all(map(torch.equal, before, lstm.parameters()))             # nothing was written
+
+
+@pytest.mark.parametrize("module, message", [
+    (torch.nn.LSTM(2, 5, bidirectional=True), "a bidirectional LSTM is not supported"),
+    (torch.nn.LSTM(2, 5, proj_size=3), "proj_size is not supported"),
+    (torch.nn.LSTM(2, 5).half(), "torch.float16 is not supported"),
+    (torch.nn.LSTM(2, 5).bfloat16(), "torch.bfloat16 is not supported"),
+    (torch.nn.LSTMCell(2, 5), "need a torch.nn.LSTM, not LSTMCell"),
+    (torch.nn.LSTM(2, 5).state_dict(), "need a torch.nn.LSTM, not OrderedDict"),
+])
+def test_an_lstm_that_is_not_supported_is_named(module, message):
+    for convert_it in (convert.lstm_parameters, convert.lstm_gradients):
+        with pytest.raises(ValueError, match=message):
+            convert_it(module)
+
+
+def test_no_bias_is_a_bias_of_zero():
+    lstm = torch.nn.LSTM(3, 4, 2, bias=False, dtype=torch.float64)
+    parameters = convert.lstm_parameters(lstm)
+    assert not any(parameters[f"b{l}"].any() for l in range(2))
+    layer = LSTM(3, 4, 2, dtype="float64")
+    for name, p in layer.parameters.items():
+        p[...] = parameters[name]
+    x, dh = np.random.default_rng(5).normal(size=(2, 5, 3, 4))
+    expected, _ = lstm(torch.tensor(x[:, :, :3]))
+    assert abs(layer.forward(x[:, :, :3])[0] - expected.detach().numpy()).max() <= 1e-14
+    expected.backward(torch.tensor(dh))
+    layer.backward(dh)
+    for name, gradient in convert.lstm_gradients(lstm).items():
+        assert abs(gradient - layer.gradients[name]).max() <= 1e-13, name
+    convert.set_lstm(lstm, parameters)                                      # b is zero, so it fits
+
+
+def test_gradients_before_backward():
+    with pytest.raises(ValueError, match="weight_ih_l0 has no gradient; call backward"):
+        convert.lstm_gradients(torch.nn.LSTM(2, 5))
 
 
 def trained(dtype):
     model = random_model(dtype)
-    optimizer = Adam(model.vector, model.gradient, 1e-2)
+    optimizer = Adam(model.flat_parameters, model.flat_gradients, 1e-2)
     for step in range(4):
         model.zero_gradients()
         model.loss(batch(seed=step))
         model.backward()
-        clip_grad_norm(model.gradient, 1.0)
+        clip_grad_norm(model.flat_gradients, 1.0)
         optimizer.step()
     return model
 
@@ -112,13 +157,14 @@ def trained(dtype):
 def test_a_trained_model_goes_through_a_file_into_torch_and_back(tmp_path, dtype):
     """Bit for bit: the file that torch's module writes has the bytes of the file it was read from."""
     model = trained(dtype)
-    checkpoint.save(tmp_path / "ours", model, WORDS, "字，字。", 4)
+    vocabulary = Vocabulary(tuple(WORDS), "字，字。", 4)
+    checkpoint.save(tmp_path / "ours", model, vocabulary)
     net, words = convert.load(tmp_path / "ours")
-    assert words == WORDS and net.fc.weight.dtype == DTYPES[dtype]
-    convert.save(tmp_path / "theirs", net, words, "字，字。", 4)
+    assert words == vocabulary and net.fc.weight.dtype == DTYPES[dtype]
+    convert.save(tmp_path / "theirs", net, words)
     assert (tmp_path / "theirs").read_bytes() == (tmp_path / "ours").read_bytes()
-    again, words, poems = checkpoint.load(tmp_path / "theirs")
-    assert bits(again) == bits(model) and words == WORDS and poems == {"form": "字，字。", "longest": 4}
+    again, words = checkpoint.load(tmp_path / "theirs")
+    assert bits(again) == bits(model) and words == vocabulary
     with torch.no_grad():
         expected = net.loss(torch.tensor(batch().T)).item()
     assert abs(model.loss(batch()) - expected) <= (1e-13 if dtype == "float64" else 1e-6) * expected
@@ -138,7 +184,7 @@ def test_torch_reads_the_file_without_this_project(tmp_path):
     assert all(torch.equal(tensor, converted[name]) for name, tensor in net.state_dict().items())
 
 
-def test_a_file_that_is_no_model_is_told(tmp_path):
+def test_a_file_that_is_not_a_model_is_refused(tmp_path):
     (tmp_path / "bad").write_bytes(b"no model")
     with pytest.raises(InputError, match="bad: not a scratch-lstm checkpoint"):
         convert.load(tmp_path / "bad")
@@ -147,7 +193,7 @@ def test_a_file_that_is_no_model_is_told(tmp_path):
 def train_both(net, steps=10):
     """Largest difference of the weights after some steps of Adam, here and in torch, from the same start."""
     model = convert.from_torch(net)
-    ours = Adam(model.vector, model.gradient, 1e-2)
+    ours = Adam(model.flat_parameters, model.flat_gradients, 1e-2)
     theirs = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=1e-2)
     for step in range(steps):
         model.zero_gradients()

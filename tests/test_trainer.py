@@ -1,3 +1,5 @@
+"""The training loop: resuming to the bit, the log, the held-out loss, divergence."""
+
 import io
 import json
 import math
@@ -6,28 +8,28 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from scratch_lstm import PoemModel
 from scratch_lstm.training import checkpoint
+from scratch_lstm.errors import DivergedError
 from scratch_lstm.poems.corpus import Corpus
+from scratch_lstm.training import run_directory
+from scratch_lstm.training.learner import make_learner
 from scratch_lstm.training.plots import draw_loss
 from scratch_lstm.training.progress import Progress
 from scratch_lstm.training.run_directory import RunDirectory
 from scratch_lstm.training.settings import Settings
-from scratch_lstm.training.trainer import Diverged, Learner, Training
+from scratch_lstm.training.trainer import Trainer
 
 SETTINGS = Settings(backend="numpy", epochs=2, batch_size=8, embedding_size=5, hidden_size=6, dropout=0.3,
                     learning_rate=1e-2, held_out=0.2, save_every=3, log_every=2)   # 4 steps an epoch
 
 
-def training(settings, corpus_file, folder, interrupted=lambda: False, out=None):
+def trainer(settings, corpus_file, folder, interrupted=lambda: False, out=None):
     corpus, run = Corpus.load(corpus_file), RunDirectory(folder)
     if not folder.exists():
         run.create(asdict(settings))
-    model = PoemModel(len(corpus.word_int_map), settings.embedding_size, settings.hidden_size,
-                      settings.num_layers, settings.dropout, "numpy", settings.dtype, settings.seed)
     silent = io.StringIO()
-    return Training(settings, corpus, Learner(model, settings), run, Progress(out or silent, silent),
-                    interrupted)
+    return Trainer(settings, corpus, make_learner(settings, len(corpus.vocabulary)), run,
+                   Progress(out or silent, silent), "风", interrupted)
 
 
 def results(folder):
@@ -43,14 +45,14 @@ def results(folder):
 
 @pytest.fixture
 def uninterrupted(corpus_file, tmp_path):
-    assert training(SETTINGS, corpus_file, tmp_path / "whole").run("风")
+    assert trainer(SETTINGS, corpus_file, tmp_path / "whole").run()
     return results(tmp_path / "whole")
 
 
 def test_same_seed_same_bits_another_seed_others(uninterrupted, corpus_file, tmp_path):
-    training(SETTINGS, corpus_file, tmp_path / "again").run("风")
+    trainer(SETTINGS, corpus_file, tmp_path / "again").run()
     assert results(tmp_path / "again") == uninterrupted
-    training(replace(SETTINGS, seed=1), corpus_file, tmp_path / "other").run("风")
+    trainer(replace(SETTINGS, seed=1), corpus_file, tmp_path / "other").run()
     assert results(tmp_path / "other")[0] != uninterrupted[0]
 
 
@@ -58,9 +60,9 @@ def test_same_seed_same_bits_another_seed_others(uninterrupted, corpus_file, tmp
 def test_interrupted_at_any_step_and_resumed_is_uninterrupted(uninterrupted, corpus_file, tmp_path, stop_at):
     steps = iter(range(1, 100))
     folder = tmp_path / "run"
-    assert not training(SETTINGS, corpus_file, folder, lambda: next(steps) == stop_at).run("风")
+    assert not trainer(SETTINGS, corpus_file, folder, lambda: next(steps) == stop_at).run()
     assert checkpoint.read_arrays(folder / "state.safetensors")[1]["step"] == stop_at
-    assert training(SETTINGS, corpus_file, folder).run("风")
+    assert trainer(SETTINGS, corpus_file, folder).run()
     assert results(folder) == uninterrupted
 
 
@@ -70,16 +72,16 @@ class Killed(BaseException):
 
 def test_killed_before_any_write_and_resumed_is_uninterrupted(uninterrupted, corpus_file, tmp_path,
                                                               monkeypatch):
-    write_file, log = checkpoint.write_file, RunDirectory.log
+    atomic_write, log = checkpoint.atomic_write, RunDirectory.log
 
     def run_until_write(folder, fatal):
         count = iter(range(1000))
 
         def write_or_die(path, data):
             if next(count) == fatal:
-                path.with_name(path.name + ".partial").write_bytes(data[:100])
+                path.with_name(path.name + ".0123abcd.partial").write_bytes(data[:100])
                 raise Killed
-            write_file(path, data)
+            atomic_write(path, data)
 
         def log_or_die(self, lines):
             if next(count) == fatal:
@@ -90,17 +92,18 @@ def test_killed_before_any_write_and_resumed_is_uninterrupted(uninterrupted, cor
             log(self, lines)
 
         with monkeypatch.context() as patch:
-            patch.setattr(checkpoint, "write_file", write_or_die)
+            for module in (checkpoint, run_directory):
+                patch.setattr(module, "atomic_write", write_or_die)
             patch.setattr(RunDirectory, "log", log_or_die)
             try:
-                return training(SETTINGS, corpus_file, folder).run("风")
+                return trainer(SETTINGS, corpus_file, folder).run()
             except Killed:
                 return False
 
     fatal = 1                                              # write 0 is the configuration
     while not run_until_write(tmp_path / f"run{fatal}", fatal):
         folder = tmp_path / f"run{fatal}"
-        assert training(SETTINGS, corpus_file, folder).run("风")
+        assert trainer(SETTINGS, corpus_file, folder).run()
         assert results(folder) == uninterrupted, f"killed at write {fatal}"
         checkpoint.load(folder / "model.safetensors")
         fatal += 1
@@ -109,15 +112,15 @@ def test_killed_before_any_write_and_resumed_is_uninterrupted(uninterrupted, cor
 
 def test_more_epochs_later_are_the_same_as_at_once(uninterrupted, corpus_file, tmp_path):
     folder = tmp_path / "run"
-    training(replace(SETTINGS, epochs=1), corpus_file, folder).run("风")
-    training(SETTINGS, corpus_file, folder).run("风")
+    trainer(replace(SETTINGS, epochs=1), corpus_file, folder).run()
+    trainer(SETTINGS, corpus_file, folder).run()
     assert results(folder) == uninterrupted
 
 
-def test_the_log_and_what_is_told(uninterrupted, corpus_file, tmp_path):
+def test_the_log_and_what_is_printed(uninterrupted, corpus_file, tmp_path):
     out, folder = io.StringIO(), tmp_path / "run"
-    run = training(SETTINGS, corpus_file, folder, out=out)
-    run.run("风")
+    run = trainer(SETTINGS, corpus_file, folder, out=out)
+    run.run()
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     steps, epochs = [line for line in log if "loss" in line], [line for line in log if "poem" in line]
     assert [line["step"] for line in steps] == list(range(1, 9))
@@ -133,26 +136,26 @@ def test_the_log_and_what_is_told(uninterrupted, corpus_file, tmp_path):
 
 
 def test_held_out_loss_is_the_mean_over_what_was_held_out(corpus_file, tmp_path):
-    run = training(SETTINGS, corpus_file, tmp_path / "run")
-    assert len(run.training) == 32 and len(run.held_out) == 8
-    assert not set(run.training) & set(run.held_out)
+    run = trainer(SETTINGS, corpus_file, tmp_path / "run")
+    assert len(run.train_indices) == 32 and len(run.held_out_indices) == 8
+    assert not set(run.train_indices) & set(run.held_out_indices)
     run.learner.model.training = False
-    losses = [float(run.learner.model.loss(run.corpus.vectors[n][:, None])) for n in run.held_out]
-    assert abs(run.evaluate(run.held_out) - np.mean(losses)) <= 1e-6
-    assert run.evaluate(run.held_out[:0]) is None
+    losses = [float(run.learner.model.loss(run.corpus.vectors[n][:, None])) for n in run.held_out_indices]
+    assert abs(run.evaluate(run.held_out_indices) - np.mean(losses)) <= 1e-6
+    assert run.evaluate(run.held_out_indices[:0]) is None
 
 
 def test_nothing_held_out(corpus_file, tmp_path):
-    run = training(replace(SETTINGS, held_out=0.0), corpus_file, tmp_path / "run")
-    assert run.run("风") and len(run.training) == 40
+    run = trainer(replace(SETTINGS, held_out=0.0), corpus_file, tmp_path / "run")
+    assert run.run() and len(run.train_indices) == 40
     assert not (tmp_path / "run" / "best.safetensors").exists()
     assert draw_loss(run.run_directory.read_log(), tmp_path / "loss.png", "made up")
 
 
 def test_the_best_model_is_kept_apart_from_the_last(corpus_file, tmp_path):
     settings = replace(SETTINGS, epochs=12, hidden_size=24, learning_rate=0.05, dropout=0.0)  # by heart
-    run = training(settings, corpus_file, tmp_path / "run")
-    run.run("风")
+    run = trainer(settings, corpus_file, tmp_path / "run")
+    run.run()
     held_out = {line["epoch"]: line["held_out_loss"] for line in run.run_directory.read_log()
                 if "poem" in line}
     best_epoch = min(held_out, key=held_out.__getitem__)
@@ -160,22 +163,22 @@ def test_the_best_model_is_kept_apart_from_the_last(corpus_file, tmp_path):
     assert (run.position.best_epoch, run.position.best_loss) == (best_epoch, held_out[best_epoch])
     for file, loss in (("best", held_out[best_epoch]), ("model", held_out[12])):
         run.learner.model = checkpoint.load(tmp_path / "run" / f"{file}.safetensors")[0]
-        assert run.evaluate(run.held_out) == loss
+        assert run.evaluate(run.held_out_indices) == loss
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(corpus_file, tmp_path):
     folder = tmp_path / "run"
-    run = training(SETTINGS, corpus_file, folder)
+    run = trainer(SETTINGS, corpus_file, folder)
     step = run.learner.step
 
     def spoil(tokens, number):
         if number == 4:
-            run.learner.model.vector[7] = np.nan
+            run.learner.model.flat_parameters[7] = np.nan
         return step(tokens, number)
 
     run.learner.step = spoil
-    with pytest.raises(Diverged, match=r"step 5 \(epoch 2\): the loss is nan, the gradient norm nan"):
-        run.run("风")
+    with pytest.raises(DivergedError, match=r"step 5 \(epoch 2\): the loss is nan, the gradient norm nan"):
+        run.run()
     arrays, position = checkpoint.read_arrays(folder / "state.safetensors")
     assert position["step"] == 4 and all(np.isfinite(a).all() for a in arrays.values())
 

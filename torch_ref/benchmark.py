@@ -2,11 +2,11 @@
 
     python -m torch_ref.benchmark [--backend numpy numba] [--threads 1 2] [--sizes course all] [--json]
 
-Each contender works in a process of its own; all live at once and take turns, a few steps each, with a
-pause between. So a neighbour that slows the machine down slows them all, and threads of one that still spin
-do not disturb the next. What is told are medians, and ratios of medians. The floor is the time of the
-matrix products of a step alone, as NumPy does them. Memory is the peak of some steps over what the
-process held before it made its network (Linux only).
+Each contender has a process of its own; all exist at the same time and take turns, a few steps each, with a
+pause between. So another program that slows the machine down slows them all, and threads of one contender
+that still spin do not disturb the next. Printed are medians, and ratios of medians. The floor is the time of
+the matrix products of a step alone, as NumPy computes them. Memory is the peak of some steps over what the
+process had before it made its network (Linux only).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SIZES = {"course": [COURSE],
 
 
 def memory(field: str) -> float:
-    """MiB: VmRSS, what this process holds now, or VmHWM, the most since the last `forget_the_peak`."""
+    """MiB: VmRSS, what this process holds now, or VmHWM, the most since the last `reset_peak_memory`."""
     try:
         with open("/proc/self/status") as file:
             return next(int(line.split()[1]) / 1024 for line in file if line.startswith(field))
@@ -54,21 +54,21 @@ def memory(field: str) -> float:
         return float("nan")
 
 
-def forget_the_peak() -> None:
+def reset_peak_memory() -> None:
     if os.path.exists("/proc/self/clear_refs"):
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
 
 
-def learner_of(name: str, size: Size, threads: int) -> Any:
-    from scratch_lstm.training import trainer
+def build_learner(name: str, size: Size, threads: int) -> Any:
+    from scratch_lstm.training.learner import make_learner
     from scratch_lstm.training.settings import Settings
     from threadpoolctl import threadpool_limits
     settings = Settings(backend="numpy", embedding_size=size.E, hidden_size=size.H, threads=threads)
     if name.startswith("torch"):
         from .convert import to_torch
         from .learner import TorchLearner
-        here = trainer.make_learner(settings, size.V)
+        here = make_learner(settings, size.V)
         import torch
         theirs = TorchLearner(here.model, settings)
         theirs.model.net = to_torch(here.model)   # both biases, as the course trains it
@@ -77,8 +77,8 @@ def learner_of(name: str, size: Size, threads: int) -> Any:
                                             fused=True if "fused" in name else None)
         return theirs
     settings = Settings(**{**asdict(settings), "backend": name})
-    one = trainer.make_learner(settings, size.V)
-    threadpool_limits(1 if one.model.backend.shards else threads, user_api="blas")
+    one = make_learner(settings, size.V)
+    threadpool_limits(1 if one.model.backend.threads_share_batch else threads, user_api="blas")
     return one
 
 
@@ -114,10 +114,10 @@ def work(pipe: Connection, name: str, size: Size, threads: int) -> None:
     else:
         if name.startswith("torch"):
             import torch  # noqa: F401  what importing costs is not what a step costs
-        learner_of(name, Size(H=2, E=2, V=3), threads).step(tokens[:3, :2] % 3, 0)
+        build_learner(name, Size(H=2, E=2, V=3), threads).step(tokens[:3, :2] % 3, 0)
         before = memory("VmRSS")
-        forget_the_peak()
-        one = learner_of(name, size, threads)
+        reset_peak_memory()
+        one = build_learner(name, size, threads)
         step, forward = one.step, lambda tokens, number: one.loss(tokens)
         tokens = one.model.backend.to_device(tokens)
     for turn in iter(pipe.recv, None):
@@ -165,18 +165,18 @@ def race(names: list[str], size: Size, threads: int) -> dict[str, dict[str, floa
     return results
 
 
-def poems_a_second(threads: int) -> dict[str, float]:
+def poems_per_second(threads: int) -> dict[str, float]:
     """Writing at the course's sizes: many side by side with the state carried, against the course's way,
     one by one and the whole prefix again for each character. Untrained, 24 characters each."""
     import torch
-    from scratch_lstm.training import trainer
-    from scratch_lstm.poems.corpus import END, START
+    from scratch_lstm.training.learner import make_learner
+    from scratch_lstm.poems.vocabulary import END, START
     from scratch_lstm.poems.generate import generate
     from scratch_lstm.training.settings import Settings
     from threadpoolctl import threadpool_limits
 
     from .convert import to_torch
-    model = trainer.make_learner(Settings(backend="numpy"), COURSE.V).model
+    model = make_learner(Settings(backend="numpy"), COURSE.V).model
     model.parameters["fc.bias"][1] = -100              # END never comes: every poem is as long as the next
     words = {START: 0, END: 1} | {chr(0x4e00 + n): n + 2 for n in range(COURSE.V - 2)}
     rates = {}
@@ -222,17 +222,17 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     names = [*args.backend, "torch", "torch fused", "floor"]
     report: dict[str, Any] = {"machine": machine(), "races": [], "poems a second": {}}
-    tell = (lambda *line: None) if args.json else (lambda *line: print(*line, flush=True))
-    tell("  ".join(f"{key} {value}" for key, value in report["machine"].items()))
-    tell("milliseconds a training step (10% and 90% of the steps); torch's time, with its default Adam and "
-         "with fused,\nover each; each over the floor")
+    report_line = (lambda *line: None) if args.json else (lambda *line: print(*line, flush=True))
+    report_line("  ".join(f"{key} {value}" for key, value in report["machine"].items()))
+    report_line("milliseconds a training step (10% and 90% of the steps); torch's time, with its default Adam "
+                "and with fused,\nover each; each over the floor")
     for threads in args.threads:
         for size in SIZES[args.sizes]:
             results = race(names, size, threads)
             report["races"].append({"threads": threads, "size": asdict(size), "results": results})
-            tell(f"\nthreads {threads}  H {size.H}  B {size.B}  T {size.T}  E {size.E}  V {size.V}")
-            tell(f"{'':14}{'step':>8}{'(10%':>9}{'90%)':>8}{'torch/':>9}{'fused/':>9}{'/floor':>9}"
-                 f"{'forward':>10}{'torch/':>9}{'MiB':>8}")
+            report_line(f"\nthreads {threads}  H {size.H}  B {size.B}  T {size.T}  E {size.E}  V {size.V}")
+            report_line(f"{'':14}{'step':>8}{'(10%':>9}{'90%)':>8}{'torch/':>9}{'fused/':>9}{'/floor':>9}"
+                        f"{'forward':>10}{'torch/':>9}{'MiB':>8}")
             for name, r in results.items():
                 ratios = (results["torch"]["step"] / r["step"], results["torch fused"]["step"] / r["step"],
                           r["step"] / results["floor"]["step"])
@@ -241,11 +241,11 @@ def main(arguments: list[str] | None = None) -> int:
                 if "forward" in r:
                     line += f"{r['forward']:10.1f}{results['torch']['forward'] / r['forward']:9.2f}"
                     line += f"{r['memory']:8.0f}"
-                tell(line)
-        rates = report["poems a second"][threads] = poems_a_second(threads)
-        tell()
+                report_line(line)
+        rates = report["poems a second"][threads] = poems_per_second(threads)
+        report_line()
         for what, rate in rates.items():
-            tell(f"threads {threads}  {what}: {rate:,.0f} poems a second")
+            report_line(f"threads {threads}  {what}: {rate:,.0f} poems a second")
     if args.json:
         print(json.dumps(report, indent=2))
     return 0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from scratch_lstm.training import trainer
-from scratch_lstm.training.checkpoint import write_file
+from scratch_lstm.files import atomic_write
 from scratch_lstm.poems.corpus import Corpus
+from scratch_lstm.training.learner import Learner, epoch_rng, make_learner
+from scratch_lstm.training.plots import save_png
 from scratch_lstm.training.progress import Progress
 from scratch_lstm.training.settings import Settings
 
@@ -22,7 +22,7 @@ class Pair:
     """This project's learner and torch's, from one start."""
 
     def __init__(self, settings: Settings, vocabulary_size: int) -> None:
-        self.ours = trainer.make_learner(settings, vocabulary_size)
+        self.ours = make_learner(settings, vocabulary_size)
         self.theirs = learner.make_learner(settings, vocabulary_size)
 
     def steps(self, settings: Settings, corpus: Corpus) -> Iterator[tuple[int, float, float, int]]:
@@ -30,10 +30,11 @@ class Pair:
         poems, _ = corpus.split(settings.held_out, settings.seed)
         step = 0
         for epoch in range(1, settings.epochs + 1):
-            rng = trainer.epoch_rng(settings, epoch)
+            rng = epoch_rng(settings, epoch)
             for batch in corpus.batches(poems, settings.batch_size, rng):
-                ours, theirs = (float(side.step(side.model.backend.to_device(batch), step)[0])
-                                for side in (self.ours, self.theirs))
+                ours = float(self.ours.step(self.ours.model.backend.to_device(batch), step)[0])
+                masks = latest_masks(self.ours, batch.shape[1]) if settings.dropout else None
+                theirs = float(self.theirs.step(batch, step, masks)[0])
                 step += 1
                 yield epoch, ours, theirs, batch.shape[1]
 
@@ -44,37 +45,45 @@ class Pair:
         return max(float(np.max(np.abs(ours[name] - b)) / np.max(np.abs(b))) for name, b in theirs.items())
 
 
-def compare(settings: Settings, corpus: Corpus, out: Path, progress: Progress) -> float:
-    """Train both; tell both losses after each epoch; leave compare.jsonl and compare.png in `out`.
+def latest_masks(one: Learner, B: int) -> list[np.ndarray]:
+    """The dropout masks (T, B, H) of the learner's latest step, one for the output of each layer; of a batch
+    in shards, the shards' masks side by side."""
+    models = one.data_parallel.models[:min(B, len(one.data_parallel.models))]
+    shards = [[*model.lstm.masks[:-1], model.mask] for model in models]
+    return [np.concatenate([one.model.backend.to_host(mask) for mask in layer], axis=1)
+            for layer in zip(*shards)]
 
-    Dropout is turned off, for its masks are each side's own. Returns how far apart the losses of a step
-    were at most, relative.
+
+def compare(settings: Settings, corpus: Corpus, out: Path, progress: Progress) -> float:
+    """Train both; print both losses after each epoch; write compare.jsonl and compare.png in `out`.
+
+    With dropout torch gets the masks that are drawn here. Returns the largest relative difference between
+    the two losses of a step.
     """
-    settings = replace(settings, dropout=0.0)
-    pair = Pair(settings, len(corpus.word_int_map))
+    pair = Pair(settings, len(corpus.vocabulary))
     poems = len(corpus.split(settings.held_out, settings.seed)[0])
     losses: list[tuple[int, float, float, int]] = []
     for epoch, ours, theirs, count in pair.steps(settings, corpus):
         if not losses or losses[-1][0] != epoch:
             if losses:
-                _tell(losses, progress)
+                _report(losses, progress)
             progress.begin(epoch, settings.epochs, poems, 0)
         losses.append((epoch, ours, theirs, count))
         progress.advance(count, f"{settings.backend} {ours:.4f}  torch {theirs:.4f}")
-    _tell(losses, progress)
+    _report(losses, progress)
     apart = max(abs(a - b) / b for _, a, b, _ in losses)
     progress.say(f"losses of {len(losses)} steps within {apart:.1e}, relative; "
                  f"weights within {pair.weights_apart():.1e}")
     out.mkdir(parents=True, exist_ok=True)
     lines = ({"step": step, "epoch": epoch, settings.backend: ours, "torch": theirs}
              for step, (epoch, ours, theirs, _) in enumerate(losses, 1))
-    write_file(out / "compare.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
+    atomic_write(out / "compare.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
     draw(losses, settings, out / "compare.png")
     progress.say(f"{out / 'compare.jsonl'}, {out / 'compare.png'}")
     return apart
 
 
-def _tell(losses: list[tuple[int, float, float, int]], progress: Progress) -> None:
+def _report(losses: list[tuple[int, float, float, int]], progress: Progress) -> None:
     progress.end()
     epoch = losses[-1][0]
     part = [line for line in losses if line[0] == epoch]
@@ -86,7 +95,6 @@ def _tell(losses: list[tuple[int, float, float, int]], progress: Progress) -> No
 
 def draw(losses: list[tuple[int, float, float, int]], settings: Settings, path: Path) -> None:
     """The two curves above, their relative difference on a logarithmic scale below."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     figure = Figure(figsize=(8, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -107,8 +115,4 @@ def draw(losses: list[tuple[int, float, float, int]], settings: Settings, path: 
     below.set_ylabel("relative difference")
     for axes in (above, below):
         axes.grid(alpha=0.3)
-    partial = path.with_name("drawing.png")
-    FigureCanvasAgg(figure).print_png(partial)
-    data = partial.read_bytes()
-    partial.unlink()
-    write_file(path, data)
+    save_png(figure, path)

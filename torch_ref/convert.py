@@ -1,7 +1,7 @@
 """Weights between this project and torch, both ways.
 
-The gates stand in the same order, so W, U and the rest are copied as they are. Only the bias differs:
-torch adds two, bias_ih + bias_hh; here there is one b, their sum. To torch, b goes into bias_ih.
+The order of the gates is the same, so W, U and the rest are copied as they are. Only the bias differs:
+torch adds two, bias_ih + bias_hh; here there is one b, their sum. To torch, b becomes bias_ih.
 """
 
 from __future__ import annotations
@@ -14,36 +14,88 @@ import torch
 from torch import nn
 
 from scratch_lstm import PoemModel
+from scratch_lstm.poems.vocabulary import Vocabulary
 from scratch_lstm.training import checkpoint
 
 from .model import PoemNet
 
+TENSORS = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih"}
+
+
+def check_plain(lstm: nn.LSTM) -> None:
+    """Raise ValueError for an LSTM that this project does not have; batch_first and dropout do not matter."""
+    if not isinstance(lstm, nn.LSTM):
+        raise ValueError(f"need a torch.nn.LSTM, not {type(lstm).__name__}")
+    if lstm.bidirectional:
+        raise ValueError("a bidirectional LSTM is not supported: there is no second direction here")
+    if lstm.proj_size:
+        raise ValueError("proj_size is not supported: h has hidden_size entries here")
+    if lstm.weight_ih_l0.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"{lstm.weight_ih_l0.dtype} is not supported: convert the module to float32 first")
+
 
 def lstm_parameters(lstm: nn.LSTM) -> dict[str, np.ndarray]:
-    """W{l}, U{l}, b{l} of a torch LSTM, as fresh arrays; the two biases folded into one."""
+    """W{l}, U{l}, b{l} of a torch LSTM, as new arrays: b is the sum of both biases, or zero.
+
+    Raises ValueError for a bidirectional LSTM, projections, or a dtype other than float32 and float64.
+    """
+    check_plain(lstm)
     parameters: dict[str, np.ndarray] = {}
     for l in range(lstm.num_layers):
-        tensor = {name: getattr(lstm, f"{name}_l{l}").detach().cpu().numpy()
-                  for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
-        parameters |= {f"W{l}": tensor["weight_ih"].copy(), f"U{l}": tensor["weight_hh"].copy(),
-                       f"b{l}": tensor["bias_ih"] + tensor["bias_hh"]}
+        W, U = (getattr(lstm, f"weight_{name}_l{l}").detach().cpu().numpy().copy() for name in ("ih", "hh"))
+        b = np.zeros(len(W), W.dtype)
+        if lstm.bias:
+            for name in ("ih", "hh"):
+                b += getattr(lstm, f"bias_{name}_l{l}").detach().cpu().numpy()
+        parameters |= {f"W{l}": W, f"U{l}": U, f"b{l}": b}
     return parameters
 
 
 def set_lstm(lstm: nn.LSTM, parameters: Mapping[str, np.ndarray]) -> None:
-    """Write W{l}, U{l}, b{l} into a torch LSTM; the second bias becomes zero."""
+    """Write W{l}, U{l}, b{l} into a torch LSTM; the second bias becomes zero. Other names are ignored.
+
+    Raises ValueError, before anything is written, for what lstm_parameters refuses, another number of
+    layers, another shape, or bias=False with a b that is not zero.
+    """
+    check_plain(lstm)
+    layers = sum(name[0] == "U" for name in parameters)
+    if layers != lstm.num_layers:
+        raise ValueError(f"parameters of {layers} layers do not fit an LSTM of {lstm.num_layers}")
+    for l in range(layers):
+        for name, theirs in TENSORS.items():
+            array = np.asarray(parameters[f"{name}{l}"])
+            if name == "b" and not lstm.bias:
+                if array.any():
+                    raise ValueError(f"b{l} is not zero, but the torch LSTM has bias=False")
+                continue
+            shape = tuple(getattr(lstm, f"{theirs}_l{l}").shape)
+            if array.shape != shape:
+                raise ValueError(f"{name}{l} has shape {array.shape}, torch's {theirs}_l{l} {shape}")
     with torch.no_grad():
-        for l in range(lstm.num_layers):
-            for name, theirs in (("W", "weight_ih"), ("U", "weight_hh"), ("b", "bias_ih")):
-                getattr(lstm, f"{theirs}_l{l}").copy_(torch.tensor(parameters[f"{name}{l}"]))
-            getattr(lstm, f"bias_hh_l{l}").zero_()
+        for l in range(layers):
+            for name, theirs in TENSORS.items():
+                if name != "b" or lstm.bias:
+                    getattr(lstm, f"{theirs}_l{l}").copy_(torch.tensor(parameters[f"{name}{l}"]))
+            if lstm.bias:
+                getattr(lstm, f"bias_hh_l{l}").zero_()
 
 
 def lstm_gradients(lstm: nn.LSTM) -> dict[str, np.ndarray]:
-    """dW{l}, dU{l}, db{l} after backward(); both of torch's biases have the gradient of b."""
-    return {f"{name}{l}": getattr(lstm, f"{theirs}_l{l}").grad.cpu().numpy()
-            for l in range(lstm.num_layers)
-            for name, theirs in (("W", "weight_ih"), ("U", "weight_hh"), ("b", "bias_ih"))}
+    """dW{l}, dU{l}, db{l} after backward(); both of torch's biases have the gradient of b.
+
+    Raises ValueError before any backward(), and for what lstm_parameters refuses.
+    """
+    check_plain(lstm)
+    gradients: dict[str, np.ndarray] = {}
+    for l in range(lstm.num_layers):
+        for name, theirs in TENSORS.items():
+            if name == "b" and not lstm.bias:
+                continue
+            gradient = getattr(lstm, f"{theirs}_l{l}").grad
+            if gradient is None:
+                raise ValueError(f"{theirs}_l{l} has no gradient; call backward() first")
+            gradients[f"{name}{l}"] = gradient.cpu().numpy()
+    return gradients
 
 
 def to_torch(model: PoemModel) -> PoemNet:
@@ -59,10 +111,11 @@ def to_torch(model: PoemModel) -> PoemNet:
 
 
 def from_torch(net: PoemNet, backend: str = "numpy") -> PoemModel:
-    """A PoemModel with the weights of the net, in its dtype."""
-    tensors = {"embedding": net.embedding.weight, "fc.weight": net.fc.weight, "fc.bias": net.fc.bias}
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-    arrays |= lstm_parameters(net.lstm)
+    """A PoemModel with the weights of the net, in its dtype. Raises ValueError as lstm_parameters does."""
+    arrays = lstm_parameters(net.lstm)
+    for name, tensor in (("embedding", net.embedding.weight), ("fc.weight", net.fc.weight),
+                         ("fc.bias", net.fc.bias)):
+        arrays[name] = tensor.detach().cpu().numpy()
     V, E = arrays["embedding"].shape
     model = PoemModel(V, E, net.lstm.hidden_size, net.lstm.num_layers, net.dropout.p,
                       backend, arrays["embedding"].dtype)
@@ -71,13 +124,12 @@ def from_torch(net: PoemNet, backend: str = "numpy") -> PoemModel:
     return model
 
 
-def load(path: str | Path) -> tuple[PoemNet, dict[str, int]]:
+def load(path: str | Path) -> tuple[PoemNet, Vocabulary]:
     """A model that was trained here, as a torch module, with its vocabulary. Raises InputError."""
-    model, word_int_map, _ = checkpoint.load(path)
-    return to_torch(model), word_int_map
+    model, vocabulary = checkpoint.load(path)
+    return to_torch(model), vocabulary
 
 
-def save(path: str | Path, net: PoemNet, word_int_map: dict[str, int], form: str | None = None,
-         longest: int = 100) -> None:
-    """Write a torch module as a model file of this project."""
-    checkpoint.save(path, from_torch(net), word_int_map, form, longest)
+def save(path: str | Path, net: PoemNet, vocabulary: Vocabulary | Mapping[str, int]) -> None:
+    """Write a torch module as a model file of this project. Raises InputError."""
+    checkpoint.save(path, from_torch(net), vocabulary)

@@ -17,23 +17,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
-from scratch_lstm import LSTM, get_backend, lstm_textbook
+from scratch_lstm import LSTM, get_backend
 from scratch_lstm.functional import softmax_cross_entropy, softmax_cross_entropy_backward
 from scratch_lstm.gradcheck import complex_step, relative_error, richardson
 
 from .convert import lstm_gradients, set_lstm
 from .model import PoemNet
+from .oracles import by_textbook, onednn_switched
 
 Arrays = dict[str, np.ndarray]
-T, B, V, E, H, L = 5, 3, 7, 2, 4, 2  # distinct, so that no mistake in a shape goes by unseen
+T, B, V, E, H, L = 5, 3, 7, 2, 4, 2  # all different, so that a wrong shape is noticed
 BOUNDS = {"sum of delta_tk": 1e-13, "RTRL": 1e-13, "central diff.": 1e-9, "complex step": 1e-13,
           "torch float64": 1e-13, "float32 oneDNN": 1e-5, "float32 plain": 1e-5}
 
@@ -51,7 +49,7 @@ class Case:
         self.tokens, self.targets = rng.integers(0, V, (2, T, B))
 
     def forward(self, arguments: Arrays) -> tuple[Any, LSTM, Any, Any]:
-        """The loss by hand, and what the backward passes need: the layer, h, the softmax."""
+        """The loss, written out, and what the backward passes need: the layer, h, the softmax."""
         a = arguments
         layer = LSTM(E, H, L, dtype=np.result_type(*a.values()))
         for name, p in layer.parameters.items():
@@ -73,7 +71,7 @@ class Case:
     def scatter(self, dx: np.ndarray) -> np.ndarray:
         """The embedding's gradient (V, E) from dx (T, B, E)."""
         d_embedding = np.zeros((V, E))
-        get_backend("numpy").scatter_add(d_embedding, self.tokens.reshape(-1), dx.reshape(-1, E))
+        get_backend("numpy").scatter.scatter_add(d_embedding, self.tokens.reshape(-1), dx.reshape(-1, E))
         return d_embedding
 
 
@@ -85,39 +83,12 @@ def accumulated(case: Case) -> Arrays:
 
 
 def textbook(case: Case) -> tuple[Arrays, Arrays]:
-    """lstm_textbook.py, a sequence at a time and from the upper layer down: by delta_{t,k}, by RTRL.
-
-    The state that the upper layer takes for its x is the lower layer's h, so its dx is the lower one's dL/dh.
-    """
-    a, up = case.arguments, case.upstream
-    dh, gradients, _ = case.top()
-    dh = dh.copy()
-    by_delta = {name: np.zeros_like(a[name]) for name in a if name not in gradients}
-    by_rtrl = {name: np.zeros_like(a[name]) for name in LSTM.shapes(E, H, L)}
-    for b in range(B):
-        below, states = a["embedding"][case.tokens[:, b]] + a["x"][:, b], []
-        inputs = []
-        for l in range(L):
-            inputs.append(below)
-            states.append(lstm_textbook.forward(below, (a["h_0"][l, b], a["c_0"][l, b]),
-                                                a[f"W{l}"], a[f"U{l}"], a[f"b{l}"]))
-            below = states[l].h[1:]
-        dL_dh = dh[:, b].copy()
-        for l in reversed(range(L)):
-            W, U, bias = (a[f"{name}{l}"] for name in "WUb")
-            dL_dh[-1] += up["h_n"][l, b]
-            delta, dL_dc = lstm_textbook.backward(states[l], U, dL_dh, up["c_n"][l, b])
-            direct = lstm_textbook.gradients(delta, states[l], inputs[l])
-            forward_mode = lstm_textbook.rtrl(inputs[l], (a["h_0"][l, b], a["c_0"][l, b]), W, U, bias,
-                                              dL_dh, up["c_n"][l, b])
-            for name, by_sum, by_time in zip("WUb", direct, forward_mode):
-                by_delta[f"{name}{l}"] += by_sum
-                by_rtrl[f"{name}{l}"] += by_time
-            dL_dh, (by_delta["h_0"][l, b], by_delta["c_0"][l, b]) = lstm_textbook.input_gradients(
-                delta, dL_dc, W, U)
-        by_delta["x"][:, b] = dL_dh
-    by_delta["embedding"] = case.scatter(by_delta["x"])
-    return by_delta, by_rtrl
+    """lstm_textbook.py: by the double sums of delta_{t,k}, and by RTRL."""
+    dh, at_the_top, _ = case.top()
+    arguments = {name: a for name, a in case.arguments.items() if name not in at_the_top}
+    arguments["x"] = arguments.pop("embedding")[case.tokens] + arguments["x"]
+    by_delta, by_rtrl = by_textbook(arguments, {**case.upstream, "h": dh}, rtrl=True)
+    return {**by_delta, "embedding": case.scatter(by_delta["x"])}, by_rtrl
 
 
 def oracle(case: Case, way: Any) -> Arrays:
@@ -126,15 +97,6 @@ def oracle(case: Case, way: Any) -> Arrays:
         return lambda value: case.forward({**case.arguments, name: value})[0]
 
     return {name: way(loss_of(name), value) for name, value in case.arguments.items()}
-
-
-@contextmanager
-def onednn_switched(on: bool) -> Iterator[None]:
-    """torch's float32 LSTM has two hands on a CPU, oneDNN's and its own."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "TF32 acceleration")  # said whenever the switch is touched
-        with torch.backends.mkldnn.flags(enabled=on):
-            yield
 
 
 def autograd(case: Case, dtype: torch.dtype, onednn: bool = False) -> Arrays:

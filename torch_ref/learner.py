@@ -1,7 +1,8 @@
-"""torch's network behind the interface that training.py, generate.py and checkpoint.py know."""
+"""torch's network behind the interface that the trainer, generate and checkpoint use."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,8 @@ import numpy as np
 import torch
 
 from scratch_lstm import PoemModel
-from scratch_lstm.training import trainer
 from scratch_lstm.backend import Backend
+from scratch_lstm.training import learner
 from scratch_lstm.training.settings import Settings
 
 from .convert import from_torch, to_torch
@@ -48,7 +49,7 @@ class TorchModel:
         return from_torch(self.net).parameters
 
     @property
-    def vector(self) -> torch.Tensor:
+    def flat_parameters(self) -> torch.Tensor:
         """All that is trained, flat: a copy, in torch's order."""
         return torch.cat([p.detach().reshape(-1) for p in self.trained])
 
@@ -59,33 +60,39 @@ class TorchModel:
             logits, state = self.net(tokens.T, state)
         return logits.transpose(0, 1), state
 
-    def loss(self, tokens: torch.Tensor) -> torch.Tensor:
-        """tokens (T+1, B) -> the mean cross-entropy."""
+    def loss(self, tokens: torch.Tensor, masks: Sequence[np.ndarray] | None = None) -> torch.Tensor:
+        """tokens (T+1, B) -> the mean cross-entropy; masks (T, B, H): one for each layer, or torch's own."""
         self.net.train(self.training)
-        return self.net.loss(tokens.T)
+        if masks is None:
+            return self.net.loss(tokens.T)
+        return self.net.loss(tokens.T, [self.backend.to_device(mask).transpose(0, 1) for mask in masks])
 
 
 def make_learner(settings: Settings, vocabulary_size: int) -> TorchLearner:
     """A new network of these settings, from the very start that the other backends have."""
-    here = trainer.make_learner(replace(settings, backend="numpy", threads=1), vocabulary_size)
+    here = learner.make_learner(replace(settings, backend="numpy", threads=1), vocabulary_size)
     return TorchLearner(here.model, settings)
 
 
 class TorchLearner:
-    """As scratch_lstm.training.trainer.Learner: autograd, torch's clipping, torch's Adam."""
+    """As scratch_lstm.training.learner.Learner: autograd, torch's clipping, torch's Adam."""
 
     def __init__(self, model: PoemModel, settings: Settings, fused: bool = False) -> None:
         torch.set_num_threads(settings.threads)
         self.model, self.settings = TorchModel(model), settings
         self.optimizer = torch.optim.Adam(self.model.trained, lr=settings.learning_rate, fused=fused or None)
 
-    def step(self, tokens: np.ndarray, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """One update from tokens (T+1, B). Returns loss and gradient norm, still on the device."""
-        if self.model.dropout:
+    def step(self, tokens: np.ndarray, number: int,
+             masks: Sequence[np.ndarray] | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """One update from tokens (T+1, B). Returns loss and gradient norm, still on the device.
+
+        masks: dropout masks (T, B, H), one for the output of each layer, instead of torch's own.
+        """
+        if self.model.dropout and masks is None:
             torch.manual_seed(self.settings.seed * 1_000_003 + number)
         self.model.training = True
         self.optimizer.zero_grad()
-        loss = self.model.loss(self.model.backend.to_device(tokens))
+        loss = self.model.loss(self.model.backend.to_device(tokens), masks)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.trained, self.settings.clip)
         self.optimizer.step()
@@ -99,7 +106,7 @@ class TorchLearner:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that a later step depends on, besides the position."""
-        vectors = {"vector": self.model.vector}
+        vectors = {"vector": self.model.flat_parameters}
         for name, key in (("m", "exp_avg"), ("v", "exp_avg_sq")):
             vectors[name] = torch.cat([self.optimizer.state[p].get(key, torch.zeros_like(p)).reshape(-1)
                                        for p in self.model.trained])

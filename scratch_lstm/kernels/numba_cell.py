@@ -12,26 +12,24 @@ takes the place of 20, y = x / 2 is small enough.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-HERE: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+from .numba_jit import jit
 
 
 def tanh(x):
-    """Of one number, in its dtype; exists in compiled code only."""
+    """tanh of one number, in its dtype; compiled code only."""
     raise NotImplementedError
 
 
 @overload(tanh)
 def _tanh_of(x):
     single = x == types.float32
-    kind, limit, doublings = (np.float32, 9, 1) if single else (np.float64, 20, 3)
-    a0, a1, a2, b1, b2, b3 = (kind(a) for a in (135135, 17325, 378, 62370, 3150, 28))
-    one, two, limit, scale = kind(1), kind(2), kind(limit), kind(0.5 ** doublings)
+    scalar, limit, doublings = (np.float32, 9, 1) if single else (np.float64, 20, 3)
+    a0, a1, a2, b1, b2, b3 = (scalar(a) for a in (135135, 17325, 378, 62370, 3150, 28))
+    one, two, limit, scale = scalar(1), scalar(2), scalar(limit), scalar(0.5 ** doublings)
 
     def tanh(x):
         y = min(max(x, -limit), limit) * scale
@@ -44,7 +42,7 @@ def _tanh_of(x):
     return tanh
 
 
-@njit(**HERE)
+@jit()
 def forward(z, c_prev, c, tanh_c, h):
     """As numpy_cell.forward; every array contiguous, of one dtype, float32 or float64."""
     z, c_prev, c, tanh_c, h = (z.reshape(-1), c_prev.reshape(-1), c.reshape(-1), tanh_c.reshape(-1),
@@ -61,7 +59,7 @@ def forward(z, c_prev, c, tanh_c, h):
         c[k], tanh_c[k], h[k] = c_k, t, o * t                                      # (6.52)
 
 
-@njit(**HERE)
+@jit()
 def backward(gates, c_prev, tanh_c, dh, dc, dz):
     """As numpy_cell.backward; every array contiguous, of one dtype, float32 or float64."""
     gates, c_prev, tanh_c, dh, dc, dz = (gates.reshape(-1), c_prev.reshape(-1), tanh_c.reshape(-1),

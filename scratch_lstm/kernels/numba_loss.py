@@ -1,14 +1,14 @@
-"""Softmax with cross-entropy in blocks of rows that stay in the cache: what NumPy does best, it does."""
+"""Softmax and cross-entropy in blocks of rows that stay in the cache; NumPy does what it does best, exp."""
 
 from __future__ import annotations
 
 from types import ModuleType
 
 import numpy as np
-from numba import njit
 
 from .. import functional
-from ..functional import softmax_cross_entropy_backward  # one pass already
+from ..functional import check_indices, softmax_cross_entropy_backward  # backward is one pass already
+from .numba_jit import jit
 
 __all__ = ["softmax_cross_entropy", "softmax_cross_entropy_backward"]
 BLOCK = 32  # rows
@@ -19,6 +19,7 @@ def softmax_cross_entropy(logits: np.ndarray, targets: np.ndarray, xp: ModuleTyp
     """As functional.softmax_cross_entropy."""
     if np.iscomplexobj(logits):
         return functional.softmax_cross_entropy(logits, targets, xp, out)
+    check_indices(targets, logits.shape[1], "target")
     exponentials = np.empty_like(logits) if out is None else out                   # (N, V)
     if exponentials is not logits:
         exponentials[...] = logits
@@ -32,7 +33,7 @@ def softmax_cross_entropy(logits: np.ndarray, targets: np.ndarray, xp: ModuleTyp
     return (np.log(sums) - at_target).mean(), (exponentials, sums)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit()
 def _shift(rows, largest, targets, at_target):
     for n in range(len(rows)):
         shift = largest[n]
@@ -41,9 +42,9 @@ def _shift(rows, largest, targets, at_target):
         at_target[n] = rows[n, targets[n]]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+@jit(fastmath={"reassoc"})
 def _sum(rows, sums):
-    """`reassoc` lets several partial sums run side by side, as NumPy's do."""
+    """`reassoc` allows several partial sums at the same time, as NumPy has them."""
     for n in range(len(rows)):
         total = sums.dtype.type(0)
         for v in range(rows.shape[1]):

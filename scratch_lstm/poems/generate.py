@@ -1,82 +1,81 @@
 """Poems from a model: greedy or sampled, from a prompt or as an acrostic, free or in a strict form.
 
 The state (h, c) is carried, so each character costs one step of the LSTM, never the whole prefix again;
-and all poems are written side by side as one batch. A poem begins, like those of the corpus, after
-the mark of its start.
+and all poems are written at the same time as one batch. A poem begins, like those of the corpus, after the
+mark of its start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .corpus import is_punctuation, marks_of
 from ..errors import InputError
 from ..model import PoemModel
+from .vocabulary import ANY, Vocabulary, has_form, is_punctuation
 
-ANY = "字"  # in a form, the place of a character that is not punctuation
 
-
-def generate(model: PoemModel, word_int_map: dict[str, int], prompts: Sequence[str], *,
+def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], prompts: Sequence[str], *,
              temperature: float | None = None, top_k: int | None = None, seed: int = 0,
-             acrostic: bool = False, form: str | None = None, limit: int = 100) -> list[str]:
+             acrostic: bool = False, strict: bool = False, limit: int | None = None) -> list[str]:
     """One poem for each prompt, without the marks of start and end.
 
+    vocabulary: the model's, or a word_int_map.
     temperature: None takes the likeliest character (greedy); else characters are drawn from
         softmax(logits / temperature), among the top_k likeliest if that is given. The draws of a poem
         depend on `seed` and on its place among the prompts.
-    acrostic: the characters of each prompt begin the lines, where they otherwise begin the poem.
-    form: allow only choices that keep this form ("字字字字字，字字字字字。..."); None leaves the model free.
-    limit: a poem that has not ended by then is cut.
+    acrostic: the characters of each prompt begin the lines; otherwise the prompt begins the poem.
+    strict: allow only choices that keep the vocabulary's form.
+    limit: a poem that has not ended by then is cut; by default the longest poem of the corpus.
 
     Raises InputError for an unknown character (and names it), a prompt that is too long or does not fit
-    the form, a temperature or top_k that is not positive.
+    the form, a temperature or top_k that is not positive, strict without a form.
     """
-    _check(word_int_map, prompts, temperature, top_k, acrostic, form, limit)
-    words = sorted(word_int_map, key=word_int_map.__getitem__)
-    start, end = (word_int_map[mark] for mark in marks_of(word_int_map))
-    marks = np.array([is_punctuation(word) for word in words])                    # (V,)
-    length = len(form) if form else limit
+    vocabulary = Vocabulary.of(vocabulary)
+    form = vocabulary.form if strict else None
+    if strict and form is None:
+        raise InputError("the poems of the corpus do not share a form, so there is none to keep")
+    length = len(form) if form else limit or vocabulary.longest
+    _check(vocabulary, prompts, temperature, top_k, acrostic, form, length)
+    words, number_of = vocabulary.words, vocabulary.word_int_map
+    start, end = number_of[vocabulary.start], number_of[vocabulary.end]
+    punctuation = np.array([is_punctuation(word) for word in words])              # (V,)
     draws = 1 - np.random.default_rng(seed).random((len(prompts), length))        # (B, length)
     poems = [""] * len(prompts)
     done = np.zeros(len(prompts), bool)                                           # (B,)
     tokens, state = np.full(len(prompts), start, np.int64), None                  # (B,)
     was_training, model.training = model.training, False
-    for n in range(length):
-        logits, state = model.forward(model.backend.to_device(tokens[None]), state)
-        logits = model.backend.to_host(logits[0]).astype(np.float64)              # (B, V)
-        logits[:, start] = -np.inf
-        if form:
-            logits[:, end] = -np.inf
-            logits[:, marks if form[n] == ANY else np.arange(len(words)) != word_int_map[form[n]]] = -np.inf
-        tokens = _choose(logits, temperature, top_k, draws[:, n])
-        for b, prompt in enumerate(prompts):
-            given = _given(prompt, poems[b], acrostic)
-            if given is not None and not done[b]:
-                tokens[b] = word_int_map[given]
-        done |= tokens == end
-        if done.all():
-            break
-        for b in np.flatnonzero(~done).tolist():
-            poems[b] += words[tokens[b]]
-    model.training = was_training
+    try:
+        for n in range(length):
+            logits, state = model.forward(model.backend.to_device(tokens[None]), state)
+            logits = model.backend.to_host(logits[0]).astype(np.float64)          # (B, V)
+            logits[:, start] = -np.inf
+            if form:
+                logits[:, end] = -np.inf
+                is_wrong = punctuation if form[n] == ANY else np.arange(len(words)) != number_of[form[n]]
+                logits[:, is_wrong] = -np.inf
+            tokens = _sample(logits, temperature, top_k, draws[:, n])
+            for b, prompt in enumerate(prompts):
+                forced = _forced_character(prompt, poems[b], acrostic)
+                if forced is not None and not done[b]:
+                    tokens[b] = number_of[forced]
+            done |= tokens == end
+            if done.all():
+                break
+            for b in np.flatnonzero(~done).tolist():
+                poems[b] += words[tokens[b]]
+    finally:
+        model.training = was_training
     return poems
 
 
-def has_form(poem: str, form: str) -> bool:
-    """Whether the poem's punctuation stands just where the form has it."""
-    return len(poem) == len(form) and all(
-        not is_punctuation(character) if place == ANY else character == place
-        for character, place in zip(poem, form))
-
-
-def lines_of(form: str) -> int:
+def count_lines(form: str) -> int:
     """How many lines a form has: each ends in punctuation."""
     return sum(place != ANY for place in form)
 
 
-def _given(prompt: str, poem: str, acrostic: bool) -> str | None:
+def _forced_character(prompt: str, poem: str, acrostic: bool) -> str | None:
     """The character that the prompt prescribes next, or None where the model chooses."""
     if not acrostic:
         return prompt[len(poem)] if len(poem) < len(prompt) else None
@@ -85,7 +84,7 @@ def _given(prompt: str, poem: str, acrostic: bool) -> str | None:
     return prompt[line] if begins_a_line and line < len(prompt) else None
 
 
-def _choose(logits: np.ndarray, temperature: float | None, top_k: int | None,
+def _sample(logits: np.ndarray, temperature: float | None, top_k: int | None,
             draws: np.ndarray) -> np.ndarray:
     """logits (B, V), draws (B,) from (0, 1] -> tokens (B,)."""
     if temperature is None:
@@ -98,8 +97,8 @@ def _choose(logits: np.ndarray, temperature: float | None, top_k: int | None,
     return (cumulative < draws[:, None] * cumulative[:, -1:]).sum(axis=1)         # the inverse distribution
 
 
-def _check(word_int_map: dict[str, int], prompts: Sequence[str], temperature: float | None,
-           top_k: int | None, acrostic: bool, form: str | None, limit: int) -> None:
+def _check(vocabulary: Vocabulary, prompts: Sequence[str], temperature: float | None, top_k: int | None,
+           acrostic: bool, form: str | None, length: int) -> None:
     """Raise InputError for what generate cannot do."""
     if temperature is not None and not 0 < temperature < float("inf"):
         raise InputError(f"temperature {temperature}: it must be positive; leave it out to write greedily")
@@ -109,16 +108,16 @@ def _check(word_int_map: dict[str, int], prompts: Sequence[str], temperature: fl
         raise InputError("top-k is for sampling: give a temperature with it")
     for prompt in prompts:
         for character in prompt:
-            if character not in word_int_map or character in marks_of(word_int_map):
+            if character not in vocabulary.word_int_map or character in (vocabulary.start, vocabulary.end):
                 raise InputError(f"prompt '{prompt}': the character '{character}' "
                                  "is not in the model's vocabulary")
         if acrostic:
             if any(map(is_punctuation, prompt)):
                 raise InputError(f"acrostic '{prompt}': punctuation cannot begin a line")
-            if form and len(prompt) > lines_of(form):
-                raise InputError(f"acrostic '{prompt}': {len(prompt)} characters for {lines_of(form)} lines")
-        elif len(prompt) > (len(form) if form else limit):
-            raise InputError(f"prompt '{prompt}': longer than a poem, "
-                             f"which has at most {len(form) if form else limit} characters")
+            if form and len(prompt) > count_lines(form):
+                raise InputError(f"acrostic '{prompt}': {len(prompt)} characters for "
+                                 f"{count_lines(form)} lines")
+        elif len(prompt) > length:
+            raise InputError(f"prompt '{prompt}': longer than a poem, which has at most {length} characters")
         elif form and not has_form(prompt, form[:len(prompt)]):
             raise InputError(f"prompt '{prompt}': does not fit the form {form}")

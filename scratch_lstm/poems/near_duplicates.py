@@ -1,7 +1,7 @@
-"""Which units of a corpus belong together: of one poem, of poems that share a unit, or nearly the same.
+"""Which quatrains belong together: of one poem, of poems that share a quatrain, or nearly the same.
 
-Poems were handed down in more than one wording, and under more than one name. A model that is tested on one
-version after training on the other would be tested on what it has seen; so both get one group.
+Many poems exist in more than one wording, and under more than one title. A model that is tested on one
+version after it was trained on the other would be tested on what it has seen; so both get one group.
 """
 
 from __future__ import annotations
@@ -10,35 +10,35 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations
 
-Unit = tuple[str, ...]   # LINES lines of equal length
-LINES = 4
-NEAR = 3                 # near-duplicates differ in at most so many characters; must be less than LINES
+LINES_PER_QUATRAIN = 4
+MAX_DIFFERENCES = 3          # characters in which near-duplicates differ; less than LINES_PER_QUATRAIN
+Quatrain = tuple[str, ...]   # four lines of equal length
 
 
-def near_duplicates(units: list[Unit]) -> Iterator[tuple[int, int]]:
-    """Pairs of indices of units that differ in at most NEAR characters; some pairs more than once.
+def near_duplicates(quatrains: list[Quatrain]) -> Iterator[tuple[int, int]]:
+    """Pairs of indices of quatrains that differ in at most three characters; some pairs more than once.
 
-    NEAR differences spoil at most NEAR of the LINES lines (pigeonhole): such a pair has an equal line at an
-    equal place, and only units that share one need be compared.
+    Three differences change at most three of the four lines (pigeonhole): such a pair has an equal line at
+    the same place, so only quatrains that share a line have to be compared.
     """
     with_line = defaultdict(list)
-    for index, unit in enumerate(units):
-        for place, line in enumerate(unit):
+    for index, quatrain in enumerate(quatrains):
+        for place, line in enumerate(quatrain):
             with_line[place, line].append(index)
-    letters = ["".join(unit) for unit in units]
+    letters = ["".join(quatrain) for quatrain in quatrains]
     for indices in with_line.values():
         for one, other in combinations(indices, 2):
-            if sum(a != b for a, b in zip(letters[one], letters[other])) <= NEAR:
+            if sum(a != b for a, b in zip(letters[one], letters[other])) <= MAX_DIFFERENCES:
                 yield one, other
 
 
-def poem_groups(units: list[Unit], poems_with: dict[Unit, list[int]]) -> list[int]:
-    """Each unit's group, numbered by first appearance.
+def poem_groups(quatrains: list[Quatrain], poems_with: dict[Quatrain, list[int]]) -> list[int]:
+    """Each quatrain's group, numbered by first appearance.
 
-    poems_with: unit -> the poems that have it; it may hold more units than are grouped, and poems that share
-    one of those are one group all the same.
+    poems_with: quatrain -> the poems that have it. It may have quatrains that are not in the list; poems that
+    share one of those are one group too.
     """
-    leader: dict[int, int] = {}   # union-find over poems: towards the poem that stands for the group
+    leader: dict[int, int] = {}   # union-find over poems: each points towards the first poem of its group
 
     def find(poem: int) -> int:
         while leader.setdefault(poem, poem) != poem:
@@ -48,8 +48,8 @@ def poem_groups(units: list[Unit], poems_with: dict[Unit, list[int]]) -> list[in
     for first, *others in poems_with.values():
         for other in others:
             leader[find(other)] = find(first)
-    poem_of = [poems_with[unit][0] for unit in units]
-    for one, other in near_duplicates(units):
+    poem_of = [poems_with[quatrain][0] for quatrain in quatrains]
+    for one, other in near_duplicates(quatrains):
         leader[find(poem_of[other])] = find(poem_of[one])
     number: dict[int, int] = {}
     return [number.setdefault(find(poem), len(number)) for poem in poem_of]

@@ -1,0 +1,1 @@
+"""Training runs: the step, the loop, the run folder, checkpoints, settings, and the commands."""

@@ -1,10 +1,11 @@
 """One batch on several threads: a sum over examples may be taken in parts.
 
 The mean loss of a batch is sum_s (B_s / B) loss_s over its shards s of B_s poems, and its gradient is the
-same sum of gradients. So each thread takes a shard through a twin of the model, which shares the parameters
-and has gradients of its own; then they are added up. NumPy and the compiled kernels release the
-interpreter's lock inside, so the threads do work at once. The matrix library keeps to one thread in each:
-its own threads spin while they wait, and everything slows down once another program wants a core.
+same sum of gradients. So each thread takes a shard through a replica of the model, which shares the
+parameters and has gradients of its own; then the gradients are added up. NumPy and the compiled kernels
+release the interpreter's lock inside, so the threads do work at the same time. The matrix library uses one
+thread in each: its own threads spin while they wait, and everything slows down once another program needs a
+core.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from ..backend import Array
 from ..model import PoemModel
 
 
-class Shards:
+class DataParallel:
     """loss and gradient of `model` on whole batches, computed by `threads` threads."""
 
     def __init__(self, model: PoemModel, threads: int) -> None:
-        self.models = [model] + [model.twin() for _ in range(threads - 1)]
+        self.models = [model] + [model.replica() for _ in range(threads - 1)]
         self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def loss_and_gradient(self, tokens: Array, seed: tuple[int, ...] | None = None) -> Array:
         """tokens (T+1, B). Sets the model's gradient; returns the loss, still on the device.
 
-        seed: of the dropout masks; each shard has its own.
+        seed: of the dropout masks; each shard adds its number to it, so that its masks are its own.
         """
         B = tokens.shape[1]
         ends = [B * n // len(self.models) for n in range(len(self.models) + 1)]
@@ -44,5 +45,5 @@ class Shards:
 
         losses = list((self.pool.map if self.pool else map)(work, range(len(shards))))
         for model in self.models[1:len(shards)]:
-            self.models[0].gradient += model.gradient
+            self.models[0].flat_gradients += model.flat_gradients
         return sum(losses[1:], losses[0])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .checkpoint import write_file
+from ..files import atomic_write
 
 
 def draw_loss(log: list[dict[str, Any]], path: Path, title: str) -> bool:
@@ -17,7 +17,6 @@ def draw_loss(log: list[dict[str, Any]], path: Path, title: str) -> bool:
     False where matplotlib is not installed.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         return False
@@ -48,9 +47,13 @@ def draw_loss(log: list[dict[str, Any]], path: Path, title: str) -> bool:
     axes.set_title(title)
     axes.legend()
     axes.grid(alpha=0.3)
-    partial = path.with_name("drawing.png")
-    FigureCanvasAgg(figure).print_png(partial)
-    data = partial.read_bytes()
-    os.unlink(partial)
-    write_file(path, data)
+    save_png(figure, path)
     return True
+
+
+def save_png(figure: Any, path: Path) -> None:
+    """Write a matplotlib figure as a whole PNG file. Raises InputError when it cannot be written."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    png = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(png)
+    atomic_write(path, png.getvalue())

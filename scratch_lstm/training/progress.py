@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: a bar on a terminal, plain lines elsewhere."""
+"""What is loss_text while a model trains: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ LINE_EVERY = 10.0  # seconds between two plain lines
 
 
 class Progress:
-    """One epoch after another: `begin`, `advance` for each batch, `end`. Lines go out by `say`."""
+    """One epoch after another: `begin`, `advance` for each batch, `end`. `say` prints a line."""
 
     def __init__(self, out: TextIO | None = None, bar_on: TextIO | None = None) -> None:
         self.out, self.bar_on = out or sys.stdout, bar_on or sys.stderr
         self.bar: tqdm | None = None
+        self.title, self.poems, self.done = "", 0, 0
+        self.begun_at = self.last_line = 0.0    # seconds
+        self.begun_with = 0                     # poems done at that time
 
     def say(self, line: str = "") -> None:
-        """A line that stays."""
+        """Print a line above the bar."""
         tqdm.write(line, file=self.out)
         self.out.flush()
 
@@ -32,19 +35,19 @@ class Progress:
             self.bar = tqdm(total=poems, initial=done, desc=self.title, unit=" poems", leave=False,
                             file=self.bar_on, dynamic_ncols=True)
 
-    def advance(self, poems: int, shown: str) -> None:
-        """So many more poems; `shown` is what there is to say of them, the latest loss."""
+    def advance(self, poems: int, loss_text: str) -> None:
+        """So many more poems; loss_text is the latest loss."""
         self.done += poems
         if self.bar is not None:
-            self.bar.set_postfix_str(shown, refresh=False)
+            self.bar.set_postfix_str(loss_text, refresh=False)
             self.bar.update(poems)
         elif time.monotonic() - self.last_line >= LINE_EVERY:
             self.last_line = time.monotonic()
             rate = (self.done - self.begun_with) / (self.last_line - self.begun_at)
-            self.say(f"{self.title}  {self.done}/{self.poems} poems  {shown}  {rate:.0f} poems/s")
+            self.say(f"{self.title}  {self.done}/{self.poems} poems  {loss_text}  {rate:.0f} poems/s")
 
     def end(self) -> None:
-        """The epoch is over, or given up."""
+        """The epoch has ended or was interrupted."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..errors import InputError
 
 
+def setting(default: Any, help: str) -> Any:
+    """A field with its default and the text that --help shows for it."""
+    return field(default=default, metadata={"help": help})
+
+
 @dataclass(frozen=True)
 class Settings:
-    """A run is a function of its settings and its corpus. Raises InputError for what cannot be."""
+    """A run is a function of its settings and its corpus. Raises InputError for a value out of range."""
 
-    backend: str = "auto"
-    dtype: str = "float32"
-    epochs: int = 30
-    batch_size: int = 32
-    embedding_size: int = 100
-    hidden_size: int = 128
-    num_layers: int = 2
-    dropout: float = 0.0            # between layers and before the linear layer
-    learning_rate: float = 3e-3
-    clip: float = 1.0               # the gradient's norm is kept at or below this
-    held_out: float = 0.05          # fraction of the poems that are not trained on
-    seed: int = 0
-    threads: int = 1                # of the BLAS library
-    log_every: int = 10             # steps between two readings of the loss from the device
-    save_every: int = 200           # steps between two checkpoints; each epoch ends with one too
+    backend: str = setting("auto", "what computes (auto takes the fastest that works, and reports which)")
+    dtype: str = setting("float32", "float32 or float64")
+    epochs: int = setting(30, "passes over the corpus")
+    batch_size: int = setting(32, "poems in a step")
+    embedding_size: int = setting(100, "length of a word vector")
+    hidden_size: int = setting(128, "length of h and of c")
+    num_layers: int = setting(2, "LSTM layers")
+    dropout: float = setting(0.0, "rate of dropout between layers and before the linear layer")
+    learning_rate: float = setting(3e-3, "of Adam")
+    clip: float = setting(1.0, "largest norm of the gradient")
+    held_out: float = setting(0.05, "fraction of the poems to measure on, not to train on")
+    seed: int = setting(0, "of everything random")
+    threads: int = setting(1, "of the matrix library (numpy, torch), or parts of each batch (numba)")
+    log_every: int = setting(10, "steps between two readings of the loss from the device")
+    save_every: int = setting(200, "steps between two checkpoints; each epoch ends with one too")
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "embedding_size", "hidden_size", "num_layers", "threads",
@@ -47,7 +52,7 @@ class Settings:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Settings:
-        """From the entries of a config.json; others in it are left alone."""
+        """From the entries of a config.json; its other entries are ignored."""
         return cls(**{field.name: config[field.name] for field in fields(cls)})
 
 

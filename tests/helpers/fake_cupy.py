@@ -50,6 +50,7 @@ class ndarray:
     __array_ufunc__ = None
 
     shape = property(lambda self: self.held.shape)
+    flags = property(lambda self: self.held.flags)
     dtype = property(lambda self: self.held.dtype)
     size = property(lambda self: self.held.size)
     ndim = property(lambda self: self.held.ndim)

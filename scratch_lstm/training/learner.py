@@ -1,0 +1,85 @@
+"""The training step: a model with its optimiser, on one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..backend import Array
+from ..model import PoemModel
+from ..optim import Adam, clip_grad_norm
+from .data_parallel import DataParallel
+from .settings import Settings
+
+DROPOUT, SHUFFLE = 0, 1  # two streams of random numbers from one seed
+
+
+class AnyLearner(Protocol):
+    """What the trainer needs of a learner; torch_ref has another one."""
+
+    model: Any
+
+    def step(self, tokens: Array, number: int) -> tuple[Array, Array]: ...
+    def loss(self, tokens: Array) -> float: ...
+    def arrays(self) -> dict[str, np.ndarray]: ...
+    def restore(self, arrays: dict[str, np.ndarray], step: int) -> None: ...
+
+
+# how to make the learner of a backend that scratch_lstm does not know: (settings, vocabulary size) -> learner
+LearnerFactories = Mapping[str, Callable[[Settings, int], AnyLearner]]
+
+
+class Learner:
+    """A model and Adam. `step` is one update; `loss` measures without learning."""
+
+    def __init__(self, model: PoemModel, settings: Settings) -> None:
+        self.model, self.settings = model, settings
+        threads = settings.threads if model.backend.threads_share_batch else 1
+        self.data_parallel = DataParallel(model, threads)
+        self.optimizer = Adam(model.flat_parameters, model.flat_gradients, settings.learning_rate,
+                              backend=model.backend)
+
+    def step(self, tokens: Array, number: int) -> tuple[Array, Array]:
+        """One update from tokens (T+1, B) on the device. Returns loss and gradient norm, still there."""
+        seed = (self.settings.seed, DROPOUT, number) if self.model.dropout else None
+        loss = self.data_parallel.loss_and_gradient(tokens, seed)
+        norm = clip_grad_norm(self.model.flat_gradients, self.settings.clip, self.model.backend)
+        self.optimizer.step()
+        return loss, norm
+
+    def loss(self, tokens: Array) -> float:
+        """The loss on tokens (T+1, B), without dropout and without learning."""
+        self.model.training = False
+        return float(self.model.loss(tokens))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that a later step depends on, except the position."""
+        return {name: self.model.backend.to_host(vector) for name, vector in self._vectors().items()}
+
+    def restore(self, arrays: dict[str, np.ndarray], step: int) -> None:
+        """Go back to what `arrays` returned after that step."""
+        for name, vector in self._vectors().items():
+            vector[...] = self.model.backend.to_device(arrays[name])
+        self.optimizer.t = step
+
+    def _vectors(self) -> dict[str, Array]:
+        return {"vector": self.model.flat_parameters, "m": self.optimizer.m, "v": self.optimizer.v}
+
+
+def make_learner(settings: Settings, vocabulary_size: int) -> Learner:
+    """A new model of these settings, and its optimiser."""
+    model = PoemModel(vocabulary_size, settings.embedding_size, settings.hidden_size, settings.num_layers,
+                      settings.dropout, settings.backend, settings.dtype, settings.seed)
+    return Learner(model, settings)
+
+
+def epoch_rng(settings: Settings, epoch: int) -> np.random.Generator:
+    """The generator that shuffles the poems of that epoch."""
+    return np.random.default_rng((settings.seed, SHUFFLE, epoch))
+
+
+def count_predictions(tokens: Array) -> int:
+    """Of a batch (T+1, B): T * B."""
+    return (tokens.shape[0] - 1) * tokens.shape[1]
