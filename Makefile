@@ -4,13 +4,23 @@ BIN := .venv/bin
 EPOCHS ?= 30
 JOBS ?= 2
 
-.PHONY: train test slow lint mutants clean
+.PHONY: help train test slow lint mutants dist wheel clean
+
+help:
+	@echo "make train    train on Tang quatrains, then write poems (EPOCHS=30, ARGS='--hidden-size 256')"
+	@echo "make test     every test but the slow ones, on JOBS=2 processes"
+	@echo "make slow     the slow tests"
+	@echo "make lint     flake8 and mypy"
+	@echo "make mutants  change the code one place at a time; the tests must notice (a long run)"
+	@echo "make dist     sdist and wheel in dist/"
+	@echo "make wheel    install the wheel into an empty environment and use it"
+	@echo "make clean    remove all that was made"
 
 train: .venv/train.installed
 	$(BIN)/python train_poems.py --epochs $(EPOCHS) $(ARGS)
 
 test: .venv/test.installed
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(ARGS)
 
 slow: .venv/test.installed
 	$(BIN)/python -m pytest -m slow $(ARGS)
@@ -24,10 +34,18 @@ mutants: .venv/mutants.installed
 	$(BIN)/python -m mutmut run --max-children $(JOBS) $(MUTANTS)
 	$(BIN)/python tests/check_mutants.py
 
+dist: .venv/dist.installed
+	rm -rf dist
+	$(BIN)/python -m build
+
+wheel: dist
+	$(BIN)/python tests/check_wheel.py dist/*.whl
+
 .venv/train.installed: EXTRAS = corpus,plots
 .venv/test.installed: EXTRAS = corpus,fast,plots,torch,test
 .venv/lint.installed: EXTRAS = lint
 .venv/mutants.installed: EXTRAS = fast,torch,test,mutants
+.venv/dist.installed: EXTRAS = dist
 
 .venv/%.installed: setup.cfg pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
@@ -37,4 +55,4 @@ mutants: .venv/mutants.installed
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build mutants *.egg-info .pytest_cache .mypy_cache .hypothesis
+	rm -rf .venv build dist mutants *.egg-info .pytest_cache .mypy_cache .hypothesis

@@ -222,10 +222,14 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     names = [*args.backend, "torch", "torch fused", "floor"]
     report: dict[str, Any] = {"machine": machine(), "races": [], "poems a second": {}}
-    report_line = (lambda *line: None) if args.json else (lambda *line: print(*line, flush=True))
+
+    def report_line(*line: str) -> None:
+        if not args.json:
+            print(*line, flush=True)
+
     report_line("  ".join(f"{key} {value}" for key, value in report["machine"].items()))
-    report_line("milliseconds a training step (10% and 90% of the steps); torch's time, with its default Adam "
-                "and with fused,\nover each; each over the floor")
+    report_line("milliseconds a training step (10% and 90% of the steps); torch's time, with its default "
+                "Adam and with fused,\nover each; each over the floor")
     for threads in args.threads:
         for size in SIZES[args.sizes]:
             results = race(names, size, threads)

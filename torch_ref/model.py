@@ -34,7 +34,8 @@ class PoemNet(nn.Module):
         h, finals = self.embedding(tokens), []
         for weights, mask in zip(self.lstm.all_weights, masks, strict=True):
             zeros = h.new_zeros(1, len(h), self.lstm.hidden_size)
-            h, h_n, c_n = torch.lstm(h, (zeros, zeros), list[Tensor](weights), True, 1, 0.0, False, False, True)
+            tensors: list[Tensor] = list(weights)
+            h, h_n, c_n = torch.lstm(h, (zeros, zeros), tensors, True, 1, 0.0, False, False, True)
             h = h * mask
             finals.append((h_n, c_n))
         h_n, c_n = (torch.cat(part) for part in zip(*finals))

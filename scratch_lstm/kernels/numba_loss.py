@@ -15,7 +15,7 @@ BLOCK = 32  # rows
 
 
 def softmax_cross_entropy(logits: np.ndarray, targets: np.ndarray, xp: ModuleType = np,
-                          out: np.ndarray | None = None) -> tuple:
+                          out: np.ndarray | None = None) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """As functional.softmax_cross_entropy."""
     if np.iscomplexobj(logits):
         return functional.softmax_cross_entropy(logits, targets, xp, out)

@@ -100,7 +100,7 @@ def run_npm_pack(npm: list[str], folder: Path, quiet: bool) -> None:
                              f"try again with a network, {OR_OWN_CORPUS}")
 
 
-def show_progress(process: subprocess.Popen, folder: Path, quiet: bool) -> None:
+def show_progress(process: subprocess.Popen[bytes], folder: Path, quiet: bool) -> None:
     """Wait for the process; a bar of the bytes that have arrived, or one line without a terminal."""
     has_terminal = sys.stderr.isatty()
     if not quiet and not has_terminal:
@@ -125,7 +125,7 @@ def bytes_below(folder: Path) -> int:
     return total
 
 
-def stop(process: subprocess.Popen) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     """End the process and its children, if it still runs, and wait until it is gone."""
     if process.poll() is None:
         if sys.platform == "win32":
