@@ -100,7 +100,7 @@ def check_gradients(function: Callable[..., Any], arguments: Mapping[str, Array]
 
     arguments, gradients: the same names; float64 arrays, of the same shape for each name.
     methods: "central" (extrapolated: `richardson`; a plain difference is good to 1e-7 only, where
-    a gradient is small beside f), "complex", "directional". bounds: by method, in place of BOUNDS.
+    a gradient is small compared with f), "complex", "directional". bounds: by method, in place of BOUNDS.
     zeros: names whose gradient is zero by structure (U of a single step from a zero state): it and the
     oracle must both be exactly 0.
     The error is max|a-b| / max|b| for each tensor, for "directional" |a-b| / ||gradient||.

@@ -82,7 +82,7 @@ def backward(states: States, U: Array, dL_dh: Array,
              dL_dc_T: Array | None = None) -> tuple[Array, Array]:
     """All delta_{t,k} = dL_t/dz_k, shape (T, T, 4H), and all dL_t/dc_k, shape (T, T+1, H).
 
-    dL_dh (T, H): its row is dL_t/dh_t. dL_dc_T (H,): the last loss's own derivative by c_T, h_T held
+    dL_dh (T, H): its row is dL_t/dh_t. dL_dc_T (H,): the last loss's own derivative by c_T with h_T
     fixed; zero by default. In the second result k counts as in c: dL_dc[:, 0] are dL_t/dc_0. Both
     are zero where k > t.
     """
@@ -131,7 +131,7 @@ def rtrl(x: Array, state: State, W: Array, U: Array, b: Array, dL_dh: Array,
          dL_dc_T: Array | None = None) -> tuple[Array, Array, Array]:
     """Real-time recurrent learning: dL/dW (4H, D), dL/dU (4H, H), dL/db (4H,), as in `gradients`.
 
-    As in rnn_textbook.rtrl, u_ij stands for an entry of (U W b), row r and column j here, since i is a gate.
+    As in rnn_textbook.rtrl, u_ij is an entry of (U W b), row r and column j here, since i is a gate.
     (6.51) and (6.52) are differentiated where (6.45) has f'.
     """
     states = forward(x, state, W, U, b)

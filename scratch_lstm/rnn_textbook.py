@@ -9,7 +9,7 @@ next to derivations/, where pages 1 to 5 derive them.
 Sizes: T time steps, D inputs, H hidden units. One sequence, no batch.
 Rows: h_k is h[k], with h_0 in h[0]. Python counts the other arrays from 0, so that the step k of the
 book is row k-1 of x and z, and delta_{t,k} is delta[t-1, k-1]. Inside a loop over rows k = 0, ..., T-1
-h[k] is therefore the *previous* state, the book's h_{k-1}, beside x[k] and z[k].
+h[k] is therefore the *previous* state, the book's h_{k-1}, that belongs to x[k] and z[k].
 
 A loss is a sum L = L_1 + ... + L_T (6.29), and L_t depends on h_t (6.28). All that is needed of it is
 dL_dh (T, H), whose row is dL_t/dh_t. Every function follows the dtype of its inputs, complex
@@ -98,7 +98,7 @@ def product_form(states: States, U: Array, dL_dh: Array, t: int, k: int) -> Arra
 def immediate_partial(a: Array, i: int, j: int, size: int) -> Array:
     """I_i([a]_j): the vector of that size whose row i is [a]_j, the rest 0.
 
-    With a = h_{k-1} it is d+z_k/du_ij: h_{k-1} is held fixed, though it depends on u_ij as well. What
+    With a = h_{k-1} it is d+z_k/du_ij: h_{k-1} is kept fixed, though it depends on u_ij as well. What
     goes through h_{k-1} is counted by the steps before k, each with its own direct partial and its
     own delta. With a = x_k it is dz_k/dw_ij, and with a = (1) dz_k/db_i.
     """
@@ -117,7 +117,7 @@ class HasStates(Protocol):
 def gradients(delta: Array, states: HasStates, x: Array) -> tuple[Array, Array, Array]:
     """dL/dW (H, D), dL/dU (H, H), dL/db (H,): L_t depends on them through every z_k with k <= t.
 
-    Of the states only h is used, so that this holds for any network with z_k = U h_{k-1} + W x_k + b.
+    Of the states only h is used, so that this is true of any network with z_k = U h_{k-1} + W x_k + b.
     """
     T, _, rows = delta.shape                  # rows = H; the LSTM has 4H
     dtype = np.result_type(delta, states.h, x)

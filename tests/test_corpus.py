@@ -13,7 +13,7 @@ from scratch_lstm.poems.vocabulary import marks_of
 from scratch_lstm.errors import InputError
 
 POEMS = ["甲乙丙，丁甲乙。", "丙丁甲，乙丙丁。", "乙乙乙，丁丁甲。"]
-# poems of some lengths, in which each poem can be told from the others
+# poems of some lengths, in which no two poems are equal
 SETS_OF_POEMS = st.lists(st.integers(1, 5), min_size=1, max_size=40).map(
     lambda lengths: [chr(0x4e00 + i) * length for i, length in enumerate(lengths)])
 SEEDS = st.integers(0, 2**32 - 1)

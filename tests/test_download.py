@@ -1,4 +1,4 @@
-"""npm is played by a script that stands first on the PATH: no test here needs a network."""
+"""A script that is first on the PATH plays npm: no test here needs a network."""
 
 import base64
 import hashlib

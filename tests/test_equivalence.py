@@ -1,7 +1,8 @@
 """lstm.py and the whole model against torch: results and every gradient, over shapes drawn at random.
 
-`pytest -k equivalence` runs this comparison alone. float64 is held to 1e-13, float32 to 1e-5, relative to the
-largest entry of each tensor; float32 against both hands that torch has on a CPU, its own and oneDNN's.
+`pytest -k equivalence` runs this comparison alone. The bounds are 1e-13 for float64 and 1e-5 for float32,
+relative to the largest entry of each tensor. float32 is compared with both implementations that torch has on
+a CPU, its own and oneDNN's.
 """
 
 import json
@@ -147,7 +148,7 @@ def test_gates_stand_where_torch_has_them(place):
 @given(**shapes)
 @settings(max_examples=50)
 def test_one_pass_is_the_sum_of_every_delta_tk(backend, **shape):
-    """Link 3: sum over t of delta_{t,k} from the textbook code, against one accumulated pass."""
+    """Sum over t of delta_{t,k} from the textbook code, against one accumulated pass."""
     case = draw(**shape)
     assert_equal(ours(*case, backend)[1], by_delta(*case), EXACT)
 
@@ -156,7 +157,7 @@ def test_one_pass_is_the_sum_of_every_delta_tk(backend, **shape):
 @given(**shapes)
 @settings(max_examples=50)
 def test_gradients_along_a_random_direction(backend, **shape):
-    """Link 4, complex step: cheap enough for any shape."""
+    """The complex step: cheap enough for any shape."""
     arguments, upstream = draw(**shape)
     check_gradients(loss_of(upstream, backend), arguments, ours(arguments, upstream, backend)[1],
                     methods=["directional"], seed=shape["seed"]).assert_ok()
@@ -167,7 +168,7 @@ def test_gradients_along_a_random_direction(backend, **shape):
           "H": st.integers(1, 3), "L": st.integers(1, 2)})
 @settings(max_examples=8)
 def test_gradients_entry_by_entry(backend, **shape):
-    """Link 4, complex step and finite differences."""
+    """Complex step and finite differences."""
     arguments, upstream = draw(**shape)
     check_gradients(loss_of(upstream, backend), arguments,
                     ours(arguments, upstream, backend)[1]).assert_ok()

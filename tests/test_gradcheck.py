@@ -136,9 +136,9 @@ def test_only_scalars_and_no_dropped_imaginary_part(f, oracle):
     (lambda: complex_step(lambda x: x[0].real, np.ones(3)), "f of complex x must be a complex scalar, "
      "not float64 (): somewhere the imaginary part was dropped")])
 def test_what_the_oracles_say_that_they_were_given(call, message):
-    with pytest.raises(ValueError) as told:
+    with pytest.raises(ValueError) as error:
         call()
-    assert str(told.value) == message
+    assert str(error.value) == message
 
 
 # One direction
@@ -376,7 +376,7 @@ def test_zeros_are_exact_and_never_assumed(method):
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("size", [1e-8, 1e8])
 def test_the_bound_is_relative_whatever_the_size(size, fault, method):
-    """Gradients of 1e-8: an error that is small only beside 1 is seen as well."""
+    """Gradients of 1e-8: an error that is small only compared with 1 is seen too."""
     function, arguments, gradients = two_tensors()
     gradients = {name: size * gradient for name, gradient in gradients.items()}
     wrong = dict(gradients, A=FAULTS[fault](gradients["A"]))
@@ -496,7 +496,7 @@ def test_a_tensor_without_a_name_is_called_tensor():
 # Three verdicts, and misuse
 
 def small_networks():
-    """Right gradients beside a loss that is large against some of them."""
+    """Right gradients, some of them small compared with the loss."""
     for seed in range(30):
         rng = np.random.default_rng(seed)
         A, x = rng.normal(size=(3, 4)), rng.normal(size=4)

@@ -117,6 +117,17 @@ def test_nothing_that_is_given_is_ever_changed(backend, **shape):
 
 
 @backends
+def test_x_may_be_changed_before_backward(backend):
+    arguments, upstream = draw()
+    layer, x, up = layer_of(arguments, backend), arguments["x"].copy(), filled(arguments, upstream)
+    layer.forward(x, (arguments["h_0"], arguments["c_0"]))
+    x[...] = 0
+    layer.backward(up["h"], (up["h_n"], up["c_n"]))
+    _, expected = ours(arguments, upstream, backend)
+    assert all(np.array_equal(gradient, expected[name]) for name, gradient in layer.gradients.items())
+
+
+@backends
 def test_what_is_given_may_be_read_only(backend):
     case = draw()
     expected = ours(*case, backend)

@@ -1,7 +1,7 @@
 """lstm_textbook.py against the derivative itself: the complex step, forward mode, and the states by hand.
 
 Weights of about half the usual size keep the gates from saturating: there sigma' and tanh' are differences
-of nearly equal numbers, and no code can hold 1e-13 of them.
+of nearly equal numbers, and no code can be exact to 1e-13 of them.
 Where some tensor has one entry only (H = 1, or T = D = 1), all draws are positive: then so is every term
 of every gradient. With mixed signs a lone sum may cancel by chance, and its relative error be anything.
 """
@@ -85,7 +85,7 @@ def test_gradients_equal_the_complex_step(seed, T, D, H, uses):
 @given(**{**sizes, "uses": st.sampled_from(["h", "h and c_T"])})
 @settings(max_examples=15)
 def test_gradients_equal_central_differences(seed, T, D, H, uses):
-    """Not for a loss at T alone: seven steps back, dL/dh_0 is small beside the rounding of L over h."""
+    """Not for a loss at T alone: seven steps back, dL/dh_0 is below the rounding of L over h."""
     arguments, *cotangents = draw(seed, T, D, H, uses)
     check_gradients(loss_of(*cotangents), arguments, all_gradients(arguments, *cotangents),
                     methods=["central"]).assert_ok()

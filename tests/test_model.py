@@ -107,7 +107,7 @@ def test_it_learns_one_batch_by_heart():
         model.backward()
         clip_grad_norm(model.flat_gradients, 1.0)
         optimizer.step()
-    assert first > 2 and loss < 0.6      # the first words cannot be told apart, the rest can
+    assert first > 2 and loss < 0.6      # the first words cannot be predicted, the rest can
 
 
 def test_backward_belongs_to_the_loss_just_before_it():

@@ -46,7 +46,7 @@ def test_the_cell(dtype, H, B, seed, scale):
 @pytest.mark.parametrize("dtype", BOUND)
 @given(H=st.integers(1, 9), B=st.integers(1, 9), seed=st.integers(0, 10_000))
 def test_saturated_gates(dtype, H, B, seed):
-    """A gate of 1e-4 is 0.5 + 0.5 * tanh, so only its distance on the scale of gates, 1, can be held."""
+    """A gate of 1e-4 is 0.5 + 0.5 * tanh, so only its distance on the scale of gates, 1, has a bound."""
     rng = np.random.default_rng(seed)
     z, c_prev = 30 * rng.normal(size=(4 * H, B)).astype(dtype), rng.uniform(-1, 1, (H, B)).astype(dtype)
     results = []

@@ -8,12 +8,15 @@ the textbook code are asked as well.
 """
 
 import inspect
+import tempfile
 import types
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
+import test_dropout
 import test_equivalence
 import test_every_size
 import test_functional
@@ -25,9 +28,12 @@ import test_model
 import test_numpy_cell
 import test_optim
 import test_rnn_textbook
+import test_trainer
 
-from scratch_lstm import functional, layers, lstm, lstm_textbook, model, optim, rnn_textbook as rnn
+from scratch_lstm import (backend, functional, get_backend, layers, lstm, lstm_textbook, model, optim,
+                          rnn_textbook as rnn)
 from scratch_lstm.kernels import numpy_cell
+from scratch_lstm.training import data_parallel, learner, trainer
 
 
 def check(test, **arguments):
@@ -36,8 +42,23 @@ def check(test, **arguments):
     test = getattr(getattr(test, "hypothesis", None), "inner_test", test)
     if "backend" in inspect.signature(test).parameters:
         arguments["backend"] = "numpy"
-    run = partial(test, **arguments)
+    if "tmp_path" in arguments:
+        run = partial(in_a_folder, test, arguments)
+    else:
+        run = partial(test, **arguments)
     run.name = f"{test.__module__}::{test.__name__}"
+    return run
+
+
+ROW = dict(T=3, B=3, D=2, H=3, L=2, E=2, V=7, dropout=0.4, state="given", uses="h h_n c_n", backend="numpy",
+           dtype="float64", threads=1, extra=2, clip="off")
+
+
+def size(which, **changed):
+    """One row of the table of sizes and options: through LSTM, PoemModel or the training step."""
+    backends = {name: get_backend(name) for name in ("numpy", "numba")}
+    run = partial(test_every_size.test_gradients, backends, which, {**ROW, **changed})
+    run.name = f"test_every_size::test_gradients, {which}"
     return run
 
 
@@ -82,9 +103,15 @@ ADAM = check(test_optim.test_adam_is_torchs_over_many_steps_and_chunks)
 CLIP = check(test_optim.test_clipping_is_torchs, max_norm=0.5)
 
 
+def in_a_folder(test, arguments):
+    """Run a test that needs tmp_path."""
+    with tempfile.TemporaryDirectory() as folder:
+        test(**{**arguments, "tmp_path": Path(folder)})
+
+
 class Fault(NamedTuple):
     name: str
-    changes: list           # of (module, its text, the text instead); the text stands there just once
+    changes: list           # of (module, its text, the text instead); the text occurs there exactly once
     caught_by: partial
     blind: partial | None = None
 
@@ -203,10 +230,60 @@ FAULTS = [
         "dh_above *= 2; dh_t[...] = dh_above.transpose(0, 2, 1) / 2")], UNCHANGED),
     Fault("lstm: a view of the states for their copy", [(
         lstm, "h[1:].transpose(0, 2, 1).copy()", "np.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
-        check(test_every_size.test_gradients_of_the_layers_with_dropout, T=3, B=1, H=3, L=2), LSTM_DROPOUT),
+        size("LSTM", B=1), LSTM_DROPOUT),
     Fault("lstm: a view of the states for their copy, seen by who owns what", [(
         lstm, "h[1:].transpose(0, 2, 1).copy()", "np.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
-        check(test_every_size.test_what_forward_returns_is_the_caller_s_own, T=3, B=1, H=3, L=1), GRADIENTS),
+        size("LSTM", H=1, dropout=0.0), GRADIENTS),
+    Fault("lstm: the mask of another layer backward", [(
+        lstm, "dh = dh * self.masks[l]", "dh = dh * self.masks[1 - l]")], LSTM_DROPOUT),
+    Fault("lstm: x not copied, and changed before backward", [(lstm, "[], [], x.copy()", "[], [], x")],
+          check(test_lstm_properties.test_x_may_be_changed_before_backward), GRADIENTS),
+    Fault("shards: a shard weighted by 1 / shards", [(
+        data_parallel, "weight = shard.shape[1] / B", "weight = 1 / len(shards)")],
+        size("training step", threads=2, extra=1, backend="numba"),
+        size("training step", threads=2, extra=0, backend="numba")),
+    Fault("shards: the masks of one shard for all", [(
+        data_parallel, "model.seed_dropout(*seed, number)", "model.seed_dropout(*seed, 0)")],
+        check(test_dropout.test_masks_are_independent, pair="shards"),
+        size("training step", threads=2, extra=2, backend="numba")),
+    Fault("shards: no dropout in the second shard", [(
+        data_parallel, "model.training = True", "model.training = number == 0")],
+        check(test_dropout.test_every_shard_drops)),
+    Fault("shards: the mean over the first batch's size", [(
+        data_parallel, "B = tokens.shape[1]", "B = self.__dict__.setdefault('first', tokens.shape[1])")],
+        check(test_every_size.test_every_batch_of_an_epoch, threads=1, tmp_path=None),
+        size("training step")),
+    Fault("learner: every step draws the same masks", [(
+        learner, "(self.settings.seed, DROPOUT, number)", "(self.settings.seed, DROPOUT, 0)")],
+        check(test_dropout.test_masks_are_independent, pair="steps"), size("training step")),
+    Fault("backend: what passes is not scaled up", [(
+        backend, "/ np.asarray(1 - rate, dtype)", "/ np.asarray(1, dtype)")],
+        check(test_dropout.test_rate_and_scale, rate=0.3, dtype="float64"), size("LSTM")),
+    Fault("backend: the keep probability inverted", [(
+        backend, "rng.random(shape) >= rate", "rng.random(shape) < rate")],
+        check(test_dropout.test_rate_and_scale, rate=0.3, dtype="float64"), size("LSTM")),
+    Fault("backend: one mask for all time steps", [(
+        backend, "(rng.random(shape) >= rate)", "((0 * rng.random(shape) + rng.random(shape[1:])) >= rate)")],
+        check(test_dropout.test_masks_are_independent, pair="time steps"), size("LSTM")),
+    Fault("model: the output's mask is the layer's", [(
+        model, "self.rng = self.lstm.rng = np.random.default_rng(seed)",
+        "self.rng, self.lstm.rng = np.random.default_rng(seed), np.random.default_rng(seed)")],
+        check(test_dropout.test_masks_are_independent, pair="layers"), size("PoemModel")),
+    Fault("trainer: the mean of batches for the mean of predictions", [(
+        trainer, "position.loss_sum += loss * predictions\n            position.predictions += predictions",
+        "position.loss_sum += loss\n            position.predictions += 1")],
+        check(test_trainer.test_reported_losses_are_means_over_predictions, tmp_path=None)),
+    Fault("trainer: the held-out loss as the mean of batches", [(
+        trainer, "total += self.learner.loss(batch) * count_predictions(batch)\n            "
+                 "predictions += count_predictions(batch)",
+        "total += self.learner.loss(batch)\n            predictions += 1")],
+        check(test_trainer.test_reported_losses_are_means_over_predictions, tmp_path=None)),
+    Fault("trainer: an infinite gradient norm passes", [(
+        trainer, "(math.isfinite(loss) and math.isfinite(norm))", "math.isfinite(loss)")],
+        check(test_trainer.test_an_infinite_norm_stops_the_training, tmp_path=None)),
+    Fault("learner: every epoch in the same order", [(
+        learner, "(settings.seed, SHUFFLE, epoch)", "(settings.seed, SHUFFLE, 0)")],
+        check(test_trainer.test_epochs_differ_in_order, tmp_path=None)),
     Fault("lstm: the mask left out backward", [(
         lstm, "dh = dh * self.masks[l]", "dh = dh * 1")], LSTM_DROPOUT, GRADIENTS),
     # the textbook's sums
@@ -272,7 +349,7 @@ def codes_in(code, path=()):
 
 
 def function_at(module, path):
-    """The function that stands at this place in the module, or None for what is no plain function."""
+    """The function at this place in the module, or None for what is no plain function."""
     found = module
     for name in path:
         found = inspect.getattr_static(found, name, None)
@@ -281,7 +358,7 @@ def function_at(module, path):
 
 
 def plant(monkeypatch, changes):
-    """Give the module's own functions the code of its changed source; all who hold them see it."""
+    """Give the module's own functions the code of its changed source; whatever refers to them runs it."""
     for module in {module.__name__: module for module, _, _ in changes}.values():
         source = inspect.getsource(module)
         for where, text, instead in changes:

@@ -1,7 +1,7 @@
 """rnn_textbook.py against the derivative itself: complex step, forward mode, the equations read literally.
 
 Weights of about half the usual size keep the net inputs near one: where a unit saturates, f' = 1 - tanh^2
-is a difference of nearly equal numbers, and no code can hold 1e-13 of it.
+is a difference of nearly equal numbers, and no code can be exact to 1e-13 of it.
 Where some tensor has one entry only (H = 1, or T = D = 1), all draws are positive: then so is every term
 of every gradient. With mixed signs a lone sum may cancel by chance, and its relative error be anything.
 """

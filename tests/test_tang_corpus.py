@@ -139,7 +139,7 @@ def test_keep_common_quatrains_is_the_longest_cut_within_the_vocabulary(units, w
 
 
 def test_a_vocabulary_is_filled_although_a_common_character_loses_its_units():
-    # 庚 is commoner than 己 and 辛, but stands only beside the rare 壬, 癸, 子
+    # 庚 is commoner than 己 and 辛, but occurs only with the rare 壬, 癸, 子
     common = [("甲乙", "丙丁", "戊甲", last) for last in ("乙丙", "丙乙", "己己", "辛辛")]
     rare = [("庚庚", "壬癸", "子甲", "庚甲")]
     kept = builder.keep_common_quatrains(common + rare, 7)
@@ -278,7 +278,7 @@ def test_without_the_extra_the_install_line_is_named(package, tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "opencc", None)
     with pytest.raises(InputError, match=r"needs opencc: run `pip install 'scratch-lstm\[corpus\]'`"):
         builder.build(cache=tmp_path)
-    assert package.fetched == 0, "told before 85 MB are fetched"
+    assert package.fetched == 0, "reported before 85 MB are downloaded"
 
 
 def test_the_default_corpus_where_it_was_built():

@@ -12,7 +12,7 @@ from scratch_lstm.training import checkpoint
 from scratch_lstm.errors import DivergedError
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.training import run_directory
-from scratch_lstm.training.learner import make_learner
+from scratch_lstm.training.learner import count_predictions, epoch_rng, make_learner
 from scratch_lstm.training.plots import draw_loss
 from scratch_lstm.training.progress import Progress
 from scratch_lstm.training.run_directory import RunDirectory
@@ -188,3 +188,67 @@ def test_the_picture_of_the_loss(uninterrupted, tmp_path):
     assert draw_loss(log, tmp_path / "loss.png", "made up")
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert draw_loss([line for line in log if "loss" in line][:1], tmp_path / "early.png", "made up")
+
+
+MIXED = replace(SETTINGS, dropout=0.0, batch_size=3, held_out=0.3, epochs=1, log_every=1)
+
+
+def mixed_corpus(tmp_path):
+    """Poems of three lengths; with batches of 3 the last batch of a length is smaller."""
+    rng, file = np.random.default_rng(1), tmp_path / "mixed.txt"
+    poems = ["".join(rng.choice(list("风花雪月山水"), n)) for n in [2] * 8 + [5] * 10 + [9] * 7]
+    file.write_text("\n".join(poems), encoding="utf-8")
+    return file
+
+
+def test_reported_losses_are_means_over_predictions(tmp_path):
+    """Lengths and batch sizes differ, so the mean of the batches' means is another number."""
+    file = mixed_corpus(tmp_path)
+    run = trainer(MIXED, file, tmp_path / "run")
+    sizes = [count_predictions(batch) for batch in run.corpus.batches(
+        run.train_indices, MIXED.batch_size, epoch_rng(MIXED, 1))]
+    assert len(set(sizes)) > 3
+    run.run()
+    log = run.run_directory.read_log()
+    losses = [line["loss"] for line in log if "loss" in line]
+    epoch = next(line for line in log if "poem" in line)
+    assert abs(epoch["training_loss"] - np.average(losses, weights=sizes)) <= 1e-6
+    assert abs(epoch["training_loss"] - np.mean(losses)) > 1e-4
+    total = predictions = 0
+    for n in run.held_out_indices:
+        poem = run.corpus.vectors[n][:, None]
+        total += run.learner.loss(poem) * (len(poem) - 1)
+        predictions += len(poem) - 1
+    assert abs(epoch["held_out_loss"] - total / predictions) <= 1e-6
+
+
+def test_an_infinite_norm_stops_the_training(tmp_path):
+    run = trainer(MIXED, mixed_corpus(tmp_path), tmp_path / "run")
+    step = run.learner.step
+    run.learner.step = lambda tokens, number: (step(tokens, number)[0], np.float32(np.inf))
+    with pytest.raises(DivergedError, match=r"step 1 \(epoch 1\): the loss is .*, the gradient norm inf"):
+        run.run()
+
+
+def test_epochs_differ_in_order(tmp_path):
+    corpus = Corpus.load(mixed_corpus(tmp_path))
+
+    def order(epoch):
+        return [batch.tobytes() for batch in corpus.batches(np.arange(25), 3, epoch_rng(SETTINGS, epoch))]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2) != order(3)
+
+
+def test_a_checkpoint_within_the_epoch(corpus_file, tmp_path):
+    """save_every=3: after step 3 the state of step 3 is on the disk, before the epoch ends."""
+    run, seen = trainer(SETTINGS, corpus_file, tmp_path / "run"), []
+    step = run.learner.step
+
+    def look(tokens, number):
+        seen.append(checkpoint.read_arrays(tmp_path / "run" / "state.safetensors")[1]["step"])
+        return step(tokens, number)
+
+    run.learner.step = look
+    run.run()
+    assert seen == [0, 0, 0, 3, 4, 4, 6, 6]            # the epochs end with step 4 and step 8

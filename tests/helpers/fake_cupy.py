@@ -1,9 +1,9 @@
 """A stand-in for the `cupy` module on a machine without a GPU: strict where CuPy is strict, and it counts.
 
-Arrays hold NumPy arrays and refuse what CuPy's refuse: to turn into NumPy arrays unasked, to be mixed with
-them. ElementwiseKernel compiles the kernel's very operation with the C++ compiler and runs it for each i.
+Its arrays contain NumPy arrays and refuse what CuPy's refuse: implicit conversion to NumPy, mixing with NumPy
+arrays. ElementwiseKernel compiles the kernel's very operation with the C++ compiler and runs it for each i.
 Counted are launches, copies each way, and the synchronisations that `float()` of a device scalar costs.
-Only names that the real CuPy has are exposed; a test holds that.
+Only names that the real CuPy has are exposed; a test checks that.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ def counted(what):
 
 
 def plain(value):
-    """What NumPy may work on; a NumPy array beside a device array is a mistake."""
+    """What NumPy may work on; a NumPy array together with a device array is a mistake."""
     if isinstance(value, ndarray):
         return value.held
     if isinstance(value, np.ndarray):
