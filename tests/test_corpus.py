@@ -225,3 +225,8 @@ def test_a_text_with_the_letters_of_the_marks_gets_other_marks(tmp_path):
     assert marks_of(corpus.vocabulary.word_int_map) == ("\x02", "\x03")
     assert [corpus.vocabulary.int_word_map[n] for n in corpus.vectors[1]] == ["\x02", *"Eats Grapes", "\x03"]
     assert marks_of({"G": 0, "E": 1, "甲": 2}) == ("G", "E")
+
+
+def test_the_longest_poem(corpus_of):
+    corpus = corpus_of("甲乙丙\n甲\n乙丙丁戊己")
+    assert corpus.vocabulary.longest == 5 and sorted(corpus.lengths) == [3, 5, 7]

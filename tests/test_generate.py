@@ -99,6 +99,45 @@ def test_low_temperature_is_greedy(model, corpus):
     assert generate(model, corpus.vocabulary, ["风", "花"], temperature=9.0, top_k=1, limit=24) == greedy
 
 
+def test_the_start_is_never_written(corpus):
+    """Not even by a model that wants nothing else."""
+    model = PoemModel(len(corpus.vocabulary), 4, 4, 1, dtype="float64")
+    start = corpus.vocabulary.word_int_map[START]
+    model.parameters["fc.bias"][start] = 100
+    for options in ({}, {"temperature": 1.0}, {"strict": True}, {"acrostic": True}):
+        assert START not in generate(model, corpus.vocabulary, ["风"], **options)[0]
+
+
+def test_an_acrostic_line_begins_after_any_mark(tmp_path):
+    (tmp_path / "p.txt").write_text("一二？三四！五六；\n二一？四三！六五；\n", encoding="utf-8")
+    corpus = Corpus.load(tmp_path / "p.txt")
+    model = PoemModel(len(corpus.vocabulary), 4, 4, 1, dtype="float64")
+    assert corpus.vocabulary.form == "字字？字字！字字；"
+    poem, = generate(model, corpus.vocabulary, ["一三五"], acrostic=True, strict=True)
+    assert poem[::3] == "一三五" and has_form(poem, corpus.vocabulary.form)
+
+
+def test_a_free_poem_is_at_most_as_long_as_the_longest(corpus):
+    model = PoemModel(len(corpus.vocabulary), 4, 4, 1, dtype="float64")
+    model.parameters["fc.bias"][corpus.vocabulary.word_int_map[END]] = -100          # it never ends
+    assert [len(poem) for poem in generate(model, corpus.vocabulary, ["", "风"])] == [24, 24]
+
+
+def test_an_error_leaves_the_model_as_it_was(corpus, monkeypatch):
+    model = PoemModel(len(corpus.vocabulary), 4, 4, 1, dropout=0.5)
+    monkeypatch.setattr(model, "forward", lambda *arguments: 1 / 0)
+    for training in (True, False):
+        model.training = training
+        with pytest.raises(ZeroDivisionError):
+            generate(model, corpus.vocabulary, ["风"])
+        assert model.training is training
+
+
+def test_strict_needs_a_form(model, corpus):
+    with pytest.raises(InputError, match="do not share a form"):
+        generate(model, corpus.vocabulary.word_int_map, ["风"], strict=True)      # a bare map has no form
+
+
 def test_has_form():
     assert count_lines(FORM) == 4
     assert has_form("一二三四五，一二三四五。一二三四五，一二三四五。", FORM)

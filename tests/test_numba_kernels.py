@@ -1,8 +1,10 @@
 """Numba's kernels give what NumPy's give, from the same inputs."""
 
+import inspect
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,10 @@ from hypothesis import strategies as st
 
 import scratch_lstm
 from scratch_lstm import LSTM, PoemModel, functional, get_backend
-from scratch_lstm.kernels import numba_adam, numba_cell, numba_loss, numpy_adam, numpy_cell
+from scratch_lstm.kernels import (numba_adam, numba_cell, numba_jit, numba_loop, numba_loss, numba_scatter,
+                                  numpy_adam, numpy_cell, numpy_scatter)
 
+MODULES = (numba_adam, numba_cell, numba_loop, numba_loss, numba_scatter)
 SIZES = st.integers(4, 40)  # a tensor of one entry can be all cancellation
 BOUND = {"float32": 1e-6, "float64": 1e-14}
 
@@ -95,6 +99,121 @@ def test_softmax_cross_entropy(dtype, N, V, seed):
     ours = numba_loss.softmax_cross_entropy_backward(ours_saved, targets)
     assert abs(ours - dlogits).max() <= BOUND[dtype] * max(abs(dlogits).max(), 1 / N)
     assert np.array_equal(logits, kept)
+
+
+@pytest.mark.parametrize("dtype", BOUND)
+@pytest.mark.parametrize("N", [1, 31, 32, 33, 70])
+def test_softmax_shifts_each_row_by_its_own_maximum(dtype, N):
+    """Rows 1,000 apart: with one maximum for a block of rows the others would underflow."""
+    rng = np.random.default_rng(8)
+    logits = (rng.normal(size=(N, 5)) + 1000 * rng.integers(-3, 4, (N, 1))).astype(dtype)
+    targets = rng.integers(0, 5, N)
+    loss, saved = functional.softmax_cross_entropy(logits, targets)
+    ours, ours_saved = numba_loss.softmax_cross_entropy(logits, targets)
+    assert abs(ours - loss) <= BOUND[dtype] * max(1, abs(loss))
+    assert within(BOUND[dtype], ours_saved[1], saved[1]) and (ours_saved[1] >= 1).all()
+
+
+# Faults in the compiled text: each must differ from NumPy
+
+FAULTS = [
+    ("numba_cell", "c_k = f * c_prev[k] + i * g", "c_k = i * c_prev[k] + f * g"),
+    ("numba_cell", "g = tanh(z[2 * n + k])", "g = tanh(z[3 * n + k])"),
+    ("numba_cell", "o = half + half * tanh(half * z[3 * n + k])", "o = half + half * tanh(z[3 * n + k])"),
+    ("numba_cell", "c[k], tanh_c[k], h[k] = c_k, t, o * t", "c[k], tanh_c[k], h[k] = c_k, t, o * c_k"),
+    ("numba_cell", "(one - tanh_c[k] * tanh_c[k])", "(one - tanh_c[k])"),
+    ("numba_cell", "dz[k] = dc_k * g * i * (one - i)", "dz[k] = dc_k * g * i"),
+    ("numba_cell", "dz[n + k] = dc_k * c_prev[k] * f", "dz[n + k] = dc_k * c_prev[k] * i"),
+    ("numba_cell", "dz[3 * n + k] = dh[k] * tanh_c[k]", "dz[3 * n + k] = dc_k * tanh_c[k]"),
+    ("numba_cell", "dc[k] = dc_k * f", "dc[k] = dc_k"),
+    ("numba_loop", "z[t, row, b] += wx_plus_b[row, t, b]", "z[t, row, b] += wx_plus_b[row, 0, b]"),
+    ("numba_loop", "np.dot(U, h[t], z[t])", "np.dot(U, h[0], z[t])"),
+    ("numba_loop", "for t in range(len(dz) - 1, -1, -1)", "for t in range(len(dz) - 1, 0, -1)"),
+    ("numba_loop", "flat[k] += above[k]", "flat[k] = above[k]"),
+    ("numba_loop", "numba_cell.backward(gates[t], c[t],", "numba_cell.backward(gates[t], c[t + 1],"),
+    ("numba_loss", "exponentials[rows].max(axis=1)", "exponentials[rows].max(axis=1) * 0"),
+    ("numba_loss", "exponentials[rows].max(axis=1)", "exponentials[rows].max() + np.zeros(len(sums[rows]))"),
+    ("numba_loss", "at_target[n] = rows[n, targets[n]]", "at_target[n] = rows[n, targets[0]]"),
+    ("numba_loss", "range(0, len(logits), BLOCK)", "range(0, len(logits) - BLOCK, BLOCK)"),
+    ("numba_loss", "total += rows[n, v]", "total = rows[n, v]"),
+    ("numba_adam", "m[k] += (g[k] - m[k]) * one_minus_beta1", "m[k] += g[k] * one_minus_beta1"),
+    ("numba_adam", "g[k] * g[k] * one_minus_beta2", "g[k] * one_minus_beta2"),
+    ("numba_adam", "/ bias_correction2_sqrt + epsilon)", "+ epsilon)"),
+    ("numba_adam", "/ bias_correction2_sqrt + epsilon)", "/ bias_correction2_sqrt)"),
+    ("numba_scatter", "sums[rows[n], e] += values[n, e]", "sums[rows[n], e] = values[n, e]"),
+    ("numba_scatter", "for n in range(len(rows))", "for n in range(len(rows) - 1)"),
+]
+
+
+def compiled_anew(name, old="", new=""):
+    """The module with one change in its text, compiled without a cache."""
+    source = inspect.getsource(next(module for module in MODULES if module.__name__.endswith(name)))
+    assert source.count(old) == 1 or not old, f"{name} has {old!r} {source.count(old)} times"
+    module = types.ModuleType(f"scratch_lstm.kernels.{name}")
+    module.__package__ = "scratch_lstm.kernels"
+    folder, numba_jit.FOLDER = numba_jit.FOLDER, None
+    try:
+        exec(source.replace(old, new) if old else source, vars(module))
+    finally:
+        numba_jit.FOLDER = folder
+    return module
+
+
+def differences(name, module):
+    """How far the module is from NumPy's, on one case for each kernel."""
+    rng = np.random.default_rng(9)
+    z, tanh_c, above = (rng.normal(size=s) for s in ((3, 16, 2), (3, 4, 2), (3, 4, 2)))
+    c, h = rng.normal(size=(2, 4, 4, 2))
+    U, wx_plus_b = rng.normal(size=(16, 4)), rng.normal(size=(16, 3, 2))
+    if name in ("numba_cell", "numba_loop"):
+        results = []
+        for compiled in (False, True):
+            z_, c_, t_, h_ = (a.copy() for a in (z, c, tanh_c, h))
+            dz, dh, dc = np.zeros_like(z), h[3].copy(), c[3].copy()
+            if compiled and name == "numba_loop":
+                module.forward(U, wx_plus_b, z_, c_, t_, h_)
+                module.backward(U, z_, c_, t_, above, dz, dh, dc)
+            else:
+                cell = module if compiled else numpy_cell
+                for t in range(3):
+                    z_[t] = U @ h_[t] + wx_plus_b[:, t]
+                    cell.forward(z_[t], c_[t], c_[t + 1], t_[t], h_[t + 1])
+                for t in reversed(range(3)):
+                    dh += above[t]
+                    cell.backward(z_[t], c_[t], t_[t], dh, dc, dz[t])
+                    dh = U.T @ dz[t]
+            results.append([z_, c_, t_, h_, dz, dh, dc])
+    elif name == "numba_loss":
+        logits = rng.normal(size=(70, 5)) + 1000 * rng.integers(-3, 4, (70, 1))
+        targets = rng.integers(0, 5, 70)
+        results = [[loss, saved[1]] for loss, saved in (
+            side.softmax_cross_entropy(logits.copy(), targets) for side in (functional, module))]
+    elif name == "numba_adam":
+        results = []
+        for side in (numpy_adam, module):
+            start = np.random.default_rng(1)
+            arrays = [start.normal(size=20) for _ in range(3)] + [start.random(20)]
+            side.update(*arrays, 0.1, 0.5, 0.9, 0.99, 0.1)
+            results.append(arrays)
+    else:
+        rows, values = np.array([1, 1, 0]), rng.normal(size=(3, 2))
+        results = [np.zeros((3, 2)), np.zeros((3, 2))]
+        numpy_scatter.scatter_add(results[0], rows, values)
+        module.scatter_add(results[1], rows, values)
+        results = [[a] for a in results]
+    return max(float(np.max(np.abs(a - b))) for a, b in zip(*results))
+
+
+@pytest.mark.filterwarnings("ignore:.*NumPy.*overflow:RuntimeWarning", "ignore:overflow:RuntimeWarning",
+                            "ignore:divide by zero:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("name, old, new", FAULTS, ids=[f"{name}: {new}" for name, _, new in FAULTS])
+def test_a_fault_in_a_kernel_is_caught(name, old, new):
+    assert not differences(name, compiled_anew(name, old, new)) <= 1e-6     # NaN counts as caught
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in FAULTS}))
+def test_unchanged_the_kernel_is_numpys(name):
+    assert differences(name, compiled_anew(name)) <= 1e-12
 
 
 def test_softmax_cross_entropy_of_nan_is_nan():

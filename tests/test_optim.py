@@ -1,8 +1,11 @@
+"""Clipping and Adam are torch's, with the defaults and with other values."""
+
 import numpy as np
 import pytest
 import torch
 
 from scratch_lstm import Adam, clip_grad_norm
+from scratch_lstm.kernels import numpy_adam
 
 
 @pytest.mark.parametrize("max_norm", [0.5, 100.0])
@@ -54,3 +57,56 @@ def test_first_step_is_the_rate_in_the_direction_of_the_sign():
     p, g = np.zeros(3), np.array([1e-3, -5.0, 0.0])
     Adam(p, g, learning_rate=0.1).step()
     np.testing.assert_allclose(p, [-0.1, 0.1, 0.0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("options", [dict(betas=(0.8, 0.95)), dict(betas=(0.5, 0.6), eps=1e-2),
+                                     dict(eps=1e-3), dict(lr=0.3)])
+def test_adam_is_torchs_for_other_values(backend, options):
+    rng = np.random.default_rng(2)
+    p, g = rng.normal(size=50), np.empty(50)
+    theirs = torch.nn.Parameter(torch.tensor(p))
+    values = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, **options}
+    ours = Adam(p, g, values["lr"], values["betas"], values["eps"], backend)
+    optimizer = torch.optim.Adam([theirs], **options)
+    for _ in range(10):
+        g[...] = rng.normal(size=50)
+        theirs.grad = torch.tensor(g)
+        ours.step()
+        optimizer.step()
+    np.testing.assert_allclose(p, theirs.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 7, numpy_adam.PIECE, numpy_adam.PIECE + 1])
+def test_the_pieces_are_the_printed_formula(size):
+    rng = np.random.default_rng(3)
+    one = [rng.normal(size=size) for _ in range(3)] + [rng.random(size)]
+    other = [a.copy() for a in one]
+    numpy_adam.update(*one, 1e-2, 0.3, 0.9, 0.99, 1e-4)
+    numpy_adam.reference_update(*other, 1e-2, 0.3, 0.9, 0.99, 1e-4)
+    for a, b in zip(one, other):
+        np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-15)        # m may nearly cancel
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_arrays_that_are_not_flat(backend):
+    """The norm is one number for any shape, and Adam moves a matrix as it moves its entries."""
+    gradient = np.full((3, 3), 10.0)
+    assert clip_grad_norm(gradient, 1.0, backend) == 30.0
+    assert abs(np.linalg.norm(gradient) - 1) <= 1e-6
+    rng = np.random.default_rng(4)
+    p, g = rng.normal(size=(2, 4, 5))
+    flat_p, flat_g = p.reshape(-1).copy(), g.reshape(-1).copy()
+    Adam(p, g, 0.1, backend=backend).step()
+    Adam(flat_p, flat_g, 0.1, backend=backend).step()
+    assert np.array_equal(p.reshape(-1), flat_p)
+
+
+def test_what_cannot_be_optimised():
+    for max_norm in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"max_norm is {max_norm}; it must be positive"):
+            clip_grad_norm(np.ones(3), max_norm)
+    with pytest.raises(ValueError, match="both must be contiguous arrays of one shape"):
+        Adam(np.ones(3), np.ones(4))
+    with pytest.raises(ValueError, match="both must be contiguous arrays of one shape"):
+        Adam(np.ones((3, 4)).T, np.ones((4, 3)))

@@ -56,6 +56,8 @@ def test_half_width_punctuation_elsewhere_is_left_alone(text):
     ("甲\t乙", ", line 1", "U+0009 at position 2"),
     ("甲\r乙", ", line 1", "U+000D at position 2"),
     ("甲\u200b乙", ", line 1", "U+200B at position 2"),
+    ("甲\u00ad乙", ", line 1", "U+00AD at position 2"),
+    ("甲\u2060乙", ", line 1", "U+2060 at position 2"),
     ("甲\u2028乙", ", line 1", "U+2028 at position 2"),
     ("甲\ufeff乙", ", line 1", "U+FEFF at position 2"),
 ])

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,3 +235,39 @@ def test_killed_at_twenty_random_moments_and_resumed(corpus_file, tmp_path):
             assert (out / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), (number, file)
     print(f"{killed} of 20 were killed before their end; 20 of 20 ended with the same weights")
     assert killed >= 10
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+def test_sigterm_saves_too(corpus_file, tmp_path):
+    out = tmp_path / "a run"                                   # a space: the command must quote it
+    process = begin(corpus_file, out, "--epochs", "100000")
+    wait_for(lambda: (out / "best.safetensors").exists(), process)
+    process.terminate()
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "stopping after this step" in printed
+    assert f"continue with: python train_poems.py --resume '{out}'" in printed
+
+
+@pytest.mark.parametrize("backend, threads, limit", [("numpy", "2", 2), ("numpy", "1", 1), ("numba", "2", 1)])
+def test_threads_of_the_matrix_library(backend, threads, limit, corpus_file, tmp_path, monkeypatch):
+    """--threads limits them; where threads share a batch each has one."""
+    seen = []
+    real = train_poems.commands.threadpool_limits
+    monkeypatch.setattr(train_poems.commands, "threadpool_limits",
+                        lambda number, user_api: (seen.append((number, user_api)), real(number, user_api))[1])
+    flags = ["--epochs", "1", "--threads", threads, "--backend", backend]
+    where = ["--corpus", str(corpus_file), "--out", str(tmp_path / "run")]
+    assert train_poems.main([*SMALL, *where, *flags]) == 0
+    assert seen == [(limit, "blas")]
+
+
+def test_a_run_folder_of_the_first_version_goes_on(tmp_path, capsys):
+    """data/old_run was made by version 0.1.0, before the files moved: it resumes, and writes poems."""
+    run = tmp_path / "run"
+    shutil.copytree(Path(__file__).parent / "data" / "old_run", run)
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    config["corpus"] = str(run / "poems.txt")
+    (run / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert train_poems.main(["--generate", str(run), "--prompt", "风"]) == 0
+    assert train_poems.main(["--resume", str(run), "--epochs", "2"]) == 0
+    assert "epoch  2  training loss" in capsys.readouterr().out
