@@ -228,5 +228,5 @@ def test_a_text_with_the_letters_of_the_marks_gets_other_marks(tmp_path):
 
 
 def test_the_longest_poem(corpus_of):
-    corpus = corpus_of("甲乙丙\n甲\n乙丙丁戊己")
+    corpus = corpus_of(["甲乙丙", "甲", "乙丙丁戊己"])
     assert corpus.vocabulary.longest == 5 and sorted(corpus.lengths) == [3, 5, 7]
