@@ -93,7 +93,7 @@ def _docstrings(path: Path) -> frozenset[int]:
     """The numbers of all lines that belong to a docstring."""
     lines: set[int] = set()
     for node in ast.walk(ast.parse("\n".join(_lines(path)))):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node, clean=False) is not None:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
             lines.update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     return frozenset(lines)
 
@@ -147,20 +147,21 @@ def refreshed(text: str, where: str = "page") -> str:
 
 INDEX_HEAD = """# Index of the equations
 
-From a number in NNDL, chapter 6, to its derivation, its line of code and its tests. The numbers are those of the draft of
-2019-04-10. This page is made by `python derivations/refresh.py` from `equations.csv`.
+From a number in NNDL, chapter 6, to its derivation, its line of code and its tests. The numbers are those
+of the draft of 2019-04-10. This page is made by `python derivations/refresh.py` from `equations.csv`.
 
-| number | what it says | derived in | code | test in numbers | test in symbols | 2017-10-31 to 2018-04-25 | printed book |
+| number | what it says | derived in | code | test in numbers | test in symbols | 2017-18 | printed |
 |---|---|---|---|---|---|---|---|
 """
 INDEX_FOOT = """
-"-" in the column of symbols: (6.48) is a rule of thumb, so there is nothing to prove. Where the code column names a test, no
-file of the package has a line for this equation; the test writes it out.
+"-" in the column of symbols: (6.48) is a rule of thumb, so there is nothing to prove. Where the code column
+names a test, no file of the package has a line for this equation; the test writes it out.
 
-**Other editions.** The draft of 2019-04-04 has the same numbers. The drafts of 2018-07-20 and 2018-09-18 differ by two; which way
-was not written down, so no number is given here. The drafts from 2017-10-31 to 2018-04-25 differ by about eleven; for sure is known
-only that (6.31) is (6.20) there. Of the printed book (2020) only the three numbers are known that [lab 5](lab5.md) quotes:
-(6.31), without trace and transpose, (6.40) and (6.41). "not known" means that nobody has looked it up yet.
+**Other editions.** The draft of 2019-04-04 has the same numbers. The drafts of 2018-07-20 and 2018-09-18
+differ by two; in which direction is not known here, so no number is given. The column "2017-18" is for the
+drafts from 2017-10-31 to 2018-04-25; they differ by about eleven, but only (6.31) is known exactly: (6.20).
+Of the printed book (2020) only those three numbers are known that [lab 5](lab5.md) quotes: (6.31), without
+trace and transpose, (6.40) and (6.41). "not known" means that it has not been looked up in that edition.
 """
 
 
@@ -191,7 +192,8 @@ def index_page() -> str:
     """index.md, from equations.csv, the pages and the source. Raises Lost."""
     rows, where = [], sections()
     with open(PAGES / "equations.csv", encoding="utf-8", newline="") as file:
-        for number, statement, code, numeric, symbolic, old, printed in [*csv.reader(file, delimiter="|")][1:]:
+        table = [*csv.reader(file, delimiter="|")][1:]
+        for number, statement, code, numeric, symbolic, old, printed in table:
             if number not in where:
                 raise Lost(f"equations.csv: no page has a formula with the tag {number}")
             page, section, anchor = where[number]
