@@ -197,7 +197,8 @@ def index_page() -> str:
             if number not in where:
                 raise Lost(f"equations.csv: no page has a formula with the tag {number}")
             page, section, anchor = where[number]
-            tests = [linked(test, test.split()[1]) if test else "-" for test in (numeric, symbolic)]
+            tests = [linked(test, test.split()[1][5:].replace("_", " ")) if test else "-"
+                     for test in (numeric, symbolic)]       # spaces, so that a phone can break the name
             rows.append(f"| ({number}) | $`{statement}`$ | [{section}]({page}#{anchor}) | {linked(code)} | "
                         f"{tests[0]} | {tests[1]} | {old or 'not known'} | {printed or 'not known'} |\n")
     return INDEX_HEAD + "".join(rows) + INDEX_FOOT
