@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scratch_lstm import LSTM
+from scratch_lstm import LSTM, lstm_textbook
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -367,6 +367,9 @@ def test_the_lstm_of_page_5_starts_as_the_class_does():
     layer = LSTM(16, 16, dtype="float64", seed=0)
     bound = 1 / 16 ** 0.5
     assert np.abs(layer.parameters["U0"]).max() <= bound < np.abs(layer.parameters["b0"]).max() <= 2 * bound
+    x = np.random.default_rng(0).standard_normal((40, 16))
+    gates = lstm_textbook.forward(x, (np.zeros(16), np.zeros(16)), *layer.parameters.values()).gates
+    assert abs(gates[:, 16:32].mean() - 0.5) < 0.05      # "its forget gates are near 1/2"
 
 
 def test_what_the_captions_say_is_what_was_measured(figures):
