@@ -154,6 +154,19 @@ def test_code_is_not_wider_than_github_shows(page):
             assert len(line) <= refresh.WIDTH, f"{place}: {len(line)} characters: {line}"
 
 
+# Words that a third-year student would not understand in the sense in which they were once used here
+PRIVATE = re.compile(r"\b(told|tells|mend\w*|beside|whoever|cotangent|oracle|for ever|is gone|is won|"
+                     r"in the place of)\b",
+                     re.IGNORECASE)
+
+
+@WITH_README
+def test_plain_words(page):
+    text = prose(text_of(page))
+    found = PRIVATE.search(re.sub(r"\]\([^)]*\)", "]", text)) if not page.name.startswith("12") else None
+    assert not found, f"{page.name}: {found[0]}"
+
+
 # What is made from the source
 
 @WITH_README
