@@ -317,7 +317,7 @@ def errors() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     ways = {
         "central, float32": (10.0 ** np.arange(-7, 0.1, 0.25), lambda h: single_difference(loss, U, h)),
         "central, float64": (10.0 ** np.arange(-14, 0.1, 0.25), lambda h: central_difference(loss, U, h)),
-        "Richardson, float64": (10.0 ** np.arange(-14, 0.1, 0.25), lambda h: richardson(loss, U, h)),
+        "Richardson, float64": (10.0 ** np.arange(-9, 0.1, 0.25), lambda h: richardson(loss, U, h)),
         "complex step": (10.0 ** np.arange(-30, 0.1, 0.5), lambda h: complex_step(loss, U, h)),
     }
     scale = np.max(np.abs(gradient))

@@ -142,6 +142,9 @@ def test_exercises_have_folded_answers(page):
     answers = re.findall(r"^<details><summary>Answer</summary>\n\n(.*?)^\n?</details>$", exercises,
                          re.DOTALL | re.MULTILINE)
     assert len(answers) == len(asked) and all(answer.strip() for answer in answers)
+    kinds = re.findall(r"^\*\*\d\.\*\* \*\((.*?)\)\*", exercises, re.MULTILINE)
+    for kind, answer in zip(kinds, answers):
+        assert "code" not in kind or "```pycon" in answer or "](../tests/" in answer, f"{page.name}: {answer}"
 
 
 @WITH_README
