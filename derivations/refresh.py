@@ -150,7 +150,7 @@ INDEX_HEAD = """# Index of the equations
 From a number in NNDL, chapter 6, to its derivation, its line of code and its tests. The numbers are those
 of the draft of 2019-04-10. This page is made by `python derivations/refresh.py` from `equations.csv`.
 
-| number | what it says | derived in | code | test in numbers | test in symbols | 2017-18 | printed |
+| number | derived in | code | test in numbers | test in symbols | what it says | 2017-18 | printed |
 |---|---|---|---|---|---|---|---|
 """
 INDEX_FOOT = """
@@ -199,8 +199,8 @@ def index_page() -> str:
             page, section, anchor = where[number]
             tests = [linked(test, test.split()[1][5:].replace("_", " ")) if test else "-"
                      for test in (numeric, symbolic)]       # spaces, so that a phone can break the name
-            rows.append(f"| ({number}) | $`{statement}`$ | [{section}]({page}#{anchor}) | {linked(code)} | "
-                        f"{tests[0]} | {tests[1]} | {old or 'not known'} | {printed or 'not known'} |\n")
+            rows.append(f"| ({number}) | [{section}]({page}#{anchor}) | {linked(code)} | {' | '.join(tests)} | "
+                        f"$`{statement}`$ | {old or 'not known'} | {printed or 'not known'} |\n")
     return INDEX_HEAD + "".join(rows) + INDEX_FOOT
 
 

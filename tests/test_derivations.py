@@ -421,7 +421,7 @@ def index_rows():
 def test_the_index_has_every_number_and_each_leads_to_page_code_and_tests():
     rows, known = index_rows(), derived()
     assert [*rows] == [*range(28, 60)]
-    for number, (_, section, code, numeric, symbolic, *_rest) in rows.items():
+    for number, (section, code, numeric, symbolic, *_) in rows.items():
         page = re.match(r"\[[\d.]+\]\(([\w.]+)#([\w-]+)\)", section)
         assert page[1] == known[number] and page[2] in anchors(ROOT / "derivations" / page[1]), number
         assert "](../" in code and "](../tests/" in numeric
@@ -431,7 +431,7 @@ def test_the_index_has_every_number_and_each_leads_to_page_code_and_tests():
 def test_the_symbolic_test_of_the_index_names_the_number():
     path = "tests/test_derivations_symbolic.py"
     for number, row in index_rows().items():
-        name = re.search(r"\"(\w+)\"", row[4])
+        name = re.search(r"\"(\w+)\"", row[3])
         if name:
             first, last = refresh.span(path, name[1])
             source = "\n".join(text_of(ROOT / path).splitlines()[first - 1:last])
@@ -442,7 +442,7 @@ def test_the_code_line_of_the_index_has_the_number_where_the_source_has_it():
     """A line that names other numbers but not this one would be the wrong line."""
     same = {58: 51, 59: 52}      # the stacked form repeats (6.51) and (6.52)
     for number, row in index_rows().items():
-        path, line = re.search(r"\]\(\.\./([\w/.]+)#L(\d+)", row[2]).groups()
+        path, line = re.search(r"\]\(\.\./([\w/.]+)#L(\d+)", row[1]).groups()
         named = numbers_in(text_of(ROOT / path).splitlines()[int(line) - 1])
         assert not named or same.get(number, number) in named or number in named, (number, named)
 
