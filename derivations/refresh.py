@@ -199,8 +199,9 @@ def index_page() -> str:
             page, section, anchor = where[number]
             tests = [linked(test, test.split()[1][5:].replace("_", " ")) if test else "-"
                      for test in (numeric, symbolic)]       # spaces, so that a phone can break the name
-            rows.append(f"| ({number}) | [{section}]({page}#{anchor}) | {linked(code)} | {' | '.join(tests)} | "
-                        f"$`{statement}`$ | {old or 'not known'} | {printed or 'not known'} |\n")
+            cells = [f"({number})", f"[{section}]({page}#{anchor})", linked(code), *tests, f"$`{statement}`$",
+                     old or "not known", printed or "not known"]
+            rows.append(f"| {' | '.join(cells)} |\n")
     return INDEX_HEAD + "".join(rows) + INDEX_FOOT
 
 
