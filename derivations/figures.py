@@ -23,9 +23,9 @@ from scratch_lstm import lstm_textbook, rnn_textbook as rnn  # noqa: E402
 from scratch_lstm.gradcheck import EPS, central_difference, complex_step, richardson  # noqa: E402
 
 TITLES = {
-    "unrolled.svg": "The simple recurrent network unrolled over three steps, and the way back from the last loss",
+    "unrolled.svg": "The simple network unrolled over three steps, and the way back from the last loss",
     "copies.svg": "The unrolled network with one copy of U for each step; all copies hold the same u_ij",
-    "triangle.svg": "All delta_{t,k} of four steps as a triangle: a row for each loss, a column for each step",
+    "triangle.svg": "All delta_{t,k} of four steps as a triangle: a row a loss, a column a step",
     "paths.svg": "The three paths from u_ij to the third loss, and how often four answers count each",
     "delta_norms.png": "Norm of delta_{t,k} for two simple networks and two LSTMs",
     "lstm_cell.svg": "One step of the LSTM: forward in blue, backward in red, gates in the order i, f, g, o",
@@ -317,7 +317,7 @@ def errors() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     ways = {
         "central, float32": (10.0 ** np.arange(-7, 0.1, 0.25), lambda h: single_difference(loss, U, h)),
         "central, float64": (10.0 ** np.arange(-14, 0.1, 0.25), lambda h: central_difference(loss, U, h)),
-        "Richardson, float64": (10.0 ** np.arange(-14, 0.1, 0.25), lambda h: richardson(loss, U, h)),
+        "Richardson, float64": (10.0 ** np.arange(-9, 0.1, 0.25), lambda h: richardson(loss, U, h)),
         "complex step": (10.0 ** np.arange(-30, 0.1, 0.5), lambda h: complex_step(loss, U, h)),
     }
     scale = np.max(np.abs(gradient))
@@ -330,8 +330,8 @@ def curve(folder: Path) -> Path:
     figure, axes = plt.subplots(figsize=(8.4, 4.8))
     colors = {"central, float32": "#c0392b", "central, float64": "#1f5fa8", "Richardson, float64": "#2e8b57",
               "complex step": "#8e44ad"}
-    marks = {"central, float32": ("s", "-"), "central, float64": ("o", "-"), "Richardson, float64": ("^", "-"),
-             "complex step": (".", ":")}
+    marks = {"central, float32": ("s", "-"), "central, float64": ("o", "-"),
+             "Richardson, float64": ("^", "-"), "complex step": (".", ":")}
     for name, (steps, error) in errors().items():
         marker, style = marks[name]
         axes.loglog(steps, error, marker=marker, ls=style, ms=4.5 if marker != "." else 3, lw=1.3,

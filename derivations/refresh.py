@@ -12,6 +12,8 @@ Two things on a page are made from the source and never typed:
     [lstm.py:82](../scratch_lstm/lstm.py#L82 "NAME: A")     the first line of that function with the text A;
     [lstm.py:74](../scratch_lstm/lstm.py#L74 "NAME")        the line where it begins
 
+index.md is made whole, from equations.csv and from the places of the \\tag{6.31} on the pages.
+
 A name may be a function, a class, `Class.method` or a constant. A name or a text that the source no longer
 has is an error: then the page itself has to change, and no line number will mend it.
 """
@@ -19,6 +21,7 @@ has is an error: then the page itself has to change, and no line number will men
 from __future__ import annotations
 
 import ast
+import csv
 import re
 import sys
 import textwrap
@@ -90,7 +93,7 @@ def _docstrings(path: Path) -> frozenset[int]:
     """The numbers of all lines that belong to a docstring."""
     lines: set[int] = set()
     for node in ast.walk(ast.parse("\n".join(_lines(path)))):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node, clean=False) is not None:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
             lines.update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     return frozenset(lines)
 
@@ -140,8 +143,76 @@ def refreshed(text: str, where: str = "page") -> str:
     return BLOCK.sub(block, LINK.sub(link, text))
 
 
+# The index
+
+INDEX_HEAD = """# Index of the equations
+
+From a number in NNDL, chapter 6, to its derivation, its line of code and its tests. The numbers are those
+of the draft of 2019-04-10. This page is made by `python derivations/refresh.py` from `equations.csv`.
+
+| number | derived in | code | test in numbers | test in symbols | what it says | 2017-18 | printed |
+|---|---|---|---|---|---|---|---|
+"""
+INDEX_FOOT = """
+"-" in the column of symbols: (6.48) is a rule of thumb, so there is nothing to prove. Where the code column
+names a test, no file of the package has a line for this equation; the test writes it out.
+
+**Other editions.** The draft of 2019-04-04 has the same numbers. The drafts of 2018-07-20 and 2018-09-18
+differ by two; in which direction is not known here, so no number is given. The column "2017-18" is for the
+drafts from 2017-10-31 to 2018-04-25; they differ by about eleven, but only (6.31) is known exactly: (6.20).
+Of the printed book (2020) only those three numbers are known that [lab 5](lab5.md) quotes: (6.31), without
+trace and transpose, (6.40) and (6.41). "not known" means that it has not been looked up in that edition.
+"""
+
+
+def linked(place: str, shown: str | None = None) -> str:
+    """"path name: tag" or "path name" of equations.csv as a link to the line. Raises Lost."""
+    path, _, rest = place.partition(" ")
+    name, _, tag = rest.partition(": ")
+    line = line_with(path, name, tag) if tag else span(path, name)[0]
+    title = f"{name}: {tag}" if tag else name
+    return f'[{shown or f"{Path(path).name}:{line}"}](../{path}#L{line} "{title}")'
+
+
+def sections() -> dict[str, tuple[str, str, str]]:
+    """number -> page, section number, anchor, from the tags of the formulas."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for page in sorted(PAGES.glob("[0-9]*.md")):
+        heading = ""
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if line.startswith("## "):
+                heading = line[3:]
+            for number in re.findall(r"\\tag\{(6\.\d+)\}", line):
+                anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+                found[number] = page.name, heading.split()[0], anchor
+    return found
+
+
+def index_page() -> str:
+    """index.md, from equations.csv, the pages and the source. Raises Lost."""
+    rows, where = [], sections()
+    with open(PAGES / "equations.csv", encoding="utf-8", newline="") as file:
+        table = [*csv.reader(file, delimiter="|")][1:]
+        for number, statement, code, numeric, symbolic, old, printed in table:
+            if number not in where:
+                raise Lost(f"equations.csv: no page has a formula with the tag {number}")
+            page, section, anchor = where[number]
+            tests = [linked(test, test.split()[1][5:].replace("_", " ")) if test else "-"
+                     for test in (numeric, symbolic)]       # spaces, so that a phone can break the name
+            cells = [f"({number})", f"[{section}]({page}#{anchor})", linked(code), *tests, f"$`{statement}`$",
+                     old or "not known", printed or "not known"]
+            rows.append(f"| {' | '.join(cells)} |\n")
+    return INDEX_HEAD + "".join(rows) + INDEX_FOOT
+
+
 def stale(page: Path) -> list[str]:
     """One line for each quotation on the page that the source has left behind."""
+    if page == PAGES / "index.md":
+        try:
+            same = page.is_file() and page.read_text(encoding="utf-8") == index_page()
+        except Lost as lost:
+            return [str(lost)]
+        return [] if same else [f"{page.relative_to(ROOT).as_posix()}: is not what {COMMAND} makes"]
     where, text = page.relative_to(ROOT).as_posix(), page.read_text(encoding="utf-8")
     try:
         new = refreshed(text, where)
@@ -165,8 +236,9 @@ def stale(page: Path) -> list[str]:
 
 
 def pages() -> list[Path]:
-    """The table of contents, the numbered pages in reading order, the lab's answers."""
-    return [PAGES / "README.md", *sorted(PAGES.glob("[0-9]*.md")), *sorted(PAGES.glob("lab5*.md"))]
+    """The table of contents, the numbered pages in reading order, the lab's answers, the index."""
+    index = [PAGES / "index.md"] if (PAGES / "equations.csv").is_file() else []
+    return [PAGES / "README.md", *sorted(PAGES.glob("[0-9]*.md")), *sorted(PAGES.glob("lab5*.md")), *index]
 
 
 def main(arguments: list[str]) -> int:
@@ -180,8 +252,9 @@ def main(arguments: list[str]) -> int:
             status = 1
         if not arguments:
             try:
-                text = page.read_text(encoding="utf-8")
-                new = refreshed(text, page.relative_to(ROOT).as_posix())
+                text = page.read_text(encoding="utf-8") if page.is_file() else ""
+                new = (index_page() if page == PAGES / "index.md"
+                       else refreshed(text, page.relative_to(ROOT).as_posix()))
             except Lost:
                 status = 2
             else:

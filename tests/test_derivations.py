@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scratch_lstm import LSTM
+from scratch_lstm import LSTM, lstm_textbook
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -142,6 +142,9 @@ def test_exercises_have_folded_answers(page):
     answers = re.findall(r"^<details><summary>Answer</summary>\n\n(.*?)^\n?</details>$", exercises,
                          re.DOTALL | re.MULTILINE)
     assert len(answers) == len(asked) and all(answer.strip() for answer in answers)
+    kinds = re.findall(r"^\*\*\d\.\*\* \*\((.*?)\)\*", exercises, re.MULTILINE)
+    for kind, answer in zip(kinds, answers):
+        assert "code" not in kind or "```pycon" in answer or "](../tests/" in answer, f"{page.name}: {answer}"
 
 
 @WITH_README
@@ -152,6 +155,19 @@ def test_code_is_not_wider_than_github_shows(page):
         for offset, line in enumerate(block[2].splitlines() if block[1] != "math" else []):
             place = f"derivations/{page.name}:{text.count(chr(10), 0, block.start(2)) + offset + 1}"
             assert len(line) <= refresh.WIDTH, f"{place}: {len(line)} characters: {line}"
+
+
+# Words that a third-year student would not understand in the sense in which they were once used here
+PRIVATE = re.compile(r"\b(told|tells|mend\w*|beside|whoever|cotangent|oracle|for ever|is gone|is won|"
+                     r"in the place of)\b",
+                     re.IGNORECASE)
+
+
+@WITH_README
+def test_plain_words(page):
+    text = prose(text_of(page))
+    found = PRIVATE.search(re.sub(r"\]\([^)]*\)", "]", text)) if not page.name.startswith("12") else None
+    assert not found, f"{page.name}: {found[0]}"
 
 
 # What is made from the source
@@ -332,6 +348,14 @@ def test_figures_are_small_shown_and_drawn_by_the_script(figures, tmp_path):
     assert {draw(tmp_path).name for draw in figures.FIGURES} == committed
     for name in committed:
         assert (folder / name).stat().st_size < 150_000 and (tmp_path / name).stat().st_size < 150_000
+        if name.endswith(".svg"):
+            text = (tmp_path / name).read_text(encoding="utf-8")
+            title = re.search(r"<svg[^>]*>\s*<title>([^<]+)</title>", text)
+            assert title and title[1] == figures.TITLES[name]
+            assert "fill: #ffffff" in text, "an opaque background, for dark mode"
+    for page in PAGES:
+        for words in re.findall(r"!\[([^\]]*)\]", text_of(page)):
+            assert len(words.split()) >= 5, f"{page.name}: the alternative text is only: {words}"
 
 
 def number(text):
@@ -359,6 +383,9 @@ def test_the_lstm_of_page_5_starts_as_the_class_does():
     layer = LSTM(16, 16, dtype="float64", seed=0)
     bound = 1 / 16 ** 0.5
     assert np.abs(layer.parameters["U0"]).max() <= bound < np.abs(layer.parameters["b0"]).max() <= 2 * bound
+    x = np.random.default_rng(0).standard_normal((40, 16))
+    gates = lstm_textbook.forward(x, (np.zeros(16), np.zeros(16)), *layer.parameters.values()).gates
+    assert abs(gates[:, 16:32].mean() - 0.5) < 0.05      # "its forget gates are near 1/2"
 
 
 def test_what_the_captions_say_is_what_was_measured(figures):
@@ -375,3 +402,63 @@ def test_what_the_captions_say_is_what_was_measured(figures):
         part = (steps > left) & (steps < right)
         measured = np.polyfit(np.log(steps[part]), np.log(error[part]), 1)[0]
         assert abs(measured - slope) < 0.35, (name, slope, measured)
+
+
+# The index
+
+def numbers_in(text):
+    """Every 6.n that a text names, ranges written out."""
+    return {number for match in NUMBER.finditer(text)
+            for number in range(int(match[1]), int(match[2] or match[1]) + 1)}
+
+
+def index_rows():
+    text = text_of(ROOT / "derivations" / "index.md")
+    return {int(number): [cell.strip() for cell in rest.split(" | ")]
+            for number, rest in re.findall(r"^\| \(6\.(\d+)\) \| (.*) \|$", text, re.MULTILINE)}
+
+
+def test_the_index_has_every_number_and_each_leads_to_page_code_and_tests():
+    rows, known = index_rows(), derived()
+    assert [*rows] == [*range(28, 60)]
+    for number, (section, code, numeric, symbolic, *_) in rows.items():
+        page = re.match(r"\[[\d.]+\]\(([\w.]+)#([\w-]+)\)", section)
+        assert page[1] == known[number] and page[2] in anchors(ROOT / "derivations" / page[1]), number
+        assert "](../" in code and "](../tests/" in numeric
+        assert "](../tests/test_derivations_symbolic.py" in symbolic or (number, symbolic) == (48, "-")
+
+
+def test_the_symbolic_test_of_the_index_names_the_number():
+    path = "tests/test_derivations_symbolic.py"
+    for number, row in index_rows().items():
+        name = re.search(r"\"(\w+)\"", row[3])
+        if name:
+            first, last = refresh.span(path, name[1])
+            source = "\n".join(text_of(ROOT / path).splitlines()[first - 1:last])
+            assert number in numbers_in(source), f"{name[1]} does not name (6.{number})"
+
+
+def test_the_code_line_of_the_index_has_the_number_where_the_source_has_it():
+    """A line that names other numbers but not this one would be the wrong line."""
+    same = {58: 51, 59: 52}      # the stacked form repeats (6.51) and (6.52)
+    for number, row in index_rows().items():
+        path, line = re.search(r"\]\(\.\./([\w/.]+)#L(\d+)", row[1]).groups()
+        named = numbers_in(text_of(ROOT / path).splitlines()[int(line) - 1])
+        assert not named or same.get(number, number) in named or number in named, (number, named)
+
+
+def test_an_index_that_lags_behind_is_found(tmp_path, monkeypatch):
+    copy = tmp_path / "derivations"
+    copy.mkdir()
+    for name in ("equations.csv", "index.md"):
+        (copy / name).write_text(text_of(ROOT / "derivations" / name), encoding="utf-8")
+    for page in PAGES:
+        (copy / page.name).write_text(text_of(page), encoding="utf-8")
+    monkeypatch.setattr(refresh, "PAGES", copy)
+    assert refresh.index_page() == text_of(copy / "index.md")
+    page = copy / "02_bptt.md"
+    page.write_text(text_of(page).replace("## 2.3 ", "## 2.33 "), encoding="utf-8")
+    assert refresh.index_page() != text_of(copy / "index.md")
+    page.write_text(text_of(page).replace("\\tag{6.36}", ""), encoding="utf-8")
+    with pytest.raises(refresh.Lost, match="6.36"):
+        refresh.index_page()

@@ -435,7 +435,7 @@ class Symbolic:
 
 
 def test_lstm_textbook_py_itself(cell, monkeypatch):
-    """lstm_textbook.py, run on symbols: forward, backward, gradients, input_gradients, rtrl."""
+    """(6.51)-(6.59): lstm_textbook.py on symbols: forward, backward, gradients, input_gradients, rtrl."""
     monkeypatch.setattr(lstm_textbook, "np", Symbolic())
     monkeypatch.setattr(lstm_textbook, "sigmoid", lambda z: elementwise(sigma, z))
     state, whole = (cell.h0, cell.c0), sum(cell.losses)

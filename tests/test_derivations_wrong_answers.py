@@ -136,11 +136,21 @@ LSTM_WRONG = {
 }
 
 
-def lstm_gradients(backward=lstm.backward):
-    """All gradients of 7.7's network, T = 2, H = 1, L_2 = h_2, side by side: U, W, b, h_0, c_0."""
+def lstm_example():
+    """The network of 7.7, T = 2, H = 1: x, W, U, states."""
     U, W = np.array([[1.0], [0.0], [1.0], [0.0]]), np.array([[0.0], [1.0], [0.0], [0.0]])
     x, b = np.array([[-np.log(3)], [0.0]]), np.log([3.0, 1.0, 2.0, 4.0])
-    states = lstm.forward(x, (np.zeros(1), np.array([2.0])), W, U, b)
+    return x, W, U, lstm.forward(x, (np.zeros(1), np.array([2.0])), W, U, b)
+
+
+def lstm_delta():
+    _, _, U, states = lstm_example()
+    return lstm.delta(states, U, np.array([[0.0], [1.0]]))
+
+
+def lstm_gradients(backward=lstm.backward):
+    """All gradients of L_2 = h_2 in 7.7, side by side: U, W, b, h_0, c_0."""
+    x, W, U, states = lstm_example()
     delta, dL_dc = backward(states, U, np.array([[0.0], [1.0]]))
     dW, dU, db = lstm.gradients(delta, states, x)
     _, (dh0, dc0) = lstm.input_gradients(delta, dL_dc, W, U)
