@@ -1,7 +1,8 @@
 """Every gradient at every size and under every option: through LSTM, PoemModel and the training step.
 
-The rows of helpers/every_size.py have every pair of values of every two factors. The reference is always the
-complex step through NumPy in complex128 with the same dropout masks, on the same numbers. Run as a script,
+The rows of helpers/every_size.py have every pair of values of every two factors, three times over, combined
+in different ways. The reference is always the complex step through NumPy in complex128 with the same dropout
+masks, on the same numbers. Run as a script,
 
     PYTHONPATH=. python tests/test_every_size.py
 
@@ -251,11 +252,13 @@ def step_error_of(row, backends, seed=0):
 
 CHECKS = {"LSTM": (LSTM_FACTORS, lstm_error), "PoemModel": (MODEL_FACTORS, model_error),
           "training step": (STEP_FACTORS, step_error_of)}
-ROWS = [(check, row) for check, (factors, _) in CHECKS.items() for row in covering(factors)]
+ROWS = [(check, row) for check, (factors, _) in CHECKS.items() for seed in range(3)
+        for row in covering(factors, seed)]
 
 
 @pytest.mark.skipif(fake_cupy.compiler() is None, reason="no C++ compiler on this machine")
-@pytest.mark.parametrize("check, row", ROWS, ids=[f"{check}-{name_of(row)}" for check, row in ROWS])
+@pytest.mark.parametrize("check, row", ROWS, ids=[f"{n}-{check}-{name_of(row)}"
+                                                  for n, (check, row) in enumerate(ROWS)])
 def test_gradients(backends, check, row):
     assert CHECKS[check][1](row, backends) <= BOUND[row["dtype"]]
 

@@ -39,6 +39,29 @@ def test_fifty_steps_are_the_same_to_rounding(corpus, backend, threads):
     assert pair.weights_apart() <= 1e-8
 
 
+@pytest.mark.parametrize("backend, threads", [("numpy", 1), ("numba", 1), ("numba", 2), ("numba", 3)])
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_fifty_steps_with_dropout_are_the_same_to_rounding(corpus, backend, threads, num_layers):
+    """torch gets the masks that are drawn here; batches of 7, so that shards and the last batch differ."""
+    settings = replace(SETTINGS, backend=backend, threads=threads, dropout=0.4, num_layers=num_layers,
+                       batch_size=7, epochs=9)
+    pair = Pair(settings, len(corpus.vocabulary))
+    steps = list(pair.steps(settings, corpus))
+    assert len(steps) == 54 and {poems for *_, poems in steps} == {7, 5}
+    assert max(abs(ours - theirs) / theirs for _, ours, theirs, _ in steps) <= 1e-9
+    assert pair.weights_apart() <= 1e-8
+    plain = list(Pair(replace(settings, dropout=0.0), len(corpus.vocabulary)).steps(
+        replace(settings, dropout=0.0), corpus))
+    assert abs(steps[-1][1] - plain[-1][1]) > 1e-3             # dropout was at work
+
+
+def test_what_a_learner_returns_is_a_copy(corpus):
+    one = make_learner(SETTINGS, len(corpus.vocabulary))
+    for array in one.arrays().values():
+        array[...] = np.nan
+    assert all(np.isfinite(array).all() for array in one.arrays().values())
+
+
 def test_fifty_steps_with_clipping_at_work(corpus):
     settings = replace(SETTINGS, clip=0.01)
     pair = Pair(settings, len(corpus.vocabulary))

@@ -186,3 +186,20 @@ def test_another_d_loss_is_refused():
 def test_a_model_that_cannot_be(options, message):
     with pytest.raises(ValueError, match=f"^{message}; it must be"):
         PoemModel(**{**SIZES, **options})
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("T, B", [(1, 1), (1, 3), (5, 1), (5, 3)])
+def test_what_forward_returns_is_the_caller_s_own(backend, T, B):
+    model = random_model(backend=backend)
+    logits, state = model.forward(tokens(T - 1, B))
+    returned = [logits, *state]
+    kept = [a.copy() for a in returned]
+    inside = [model.flat_parameters, model.flat_gradients, *model.workspace.flat.values()]
+    for workspace in (model.lstm.scratch, *model.lstm.own):
+        inside += workspace.flat.values()
+    assert not any(np.shares_memory(a, b) for a in returned for b in inside)
+    model.forward(tokens(T - 1, B, seed=3), state)
+    model.loss(tokens(T, B, seed=4))
+    model.backward()
+    assert all(np.array_equal(a, b) for a, b in zip(kept, returned))

@@ -94,7 +94,7 @@ def lstm_gradients(lstm: nn.LSTM) -> dict[str, np.ndarray]:
             gradient = getattr(lstm, f"{theirs}_l{l}").grad
             if gradient is None:
                 raise ValueError(f"{theirs}_l{l} has no gradient; call backward() first")
-            gradients[f"{name}{l}"] = gradient.cpu().numpy()
+            gradients[f"{name}{l}"] = gradient.cpu().numpy().copy()
     return gradients
 
 

@@ -55,8 +55,9 @@ class Learner:
         return float(self.model.loss(tokens))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that a later step depends on, except the position."""
-        return {name: self.model.backend.to_host(vector) for name, vector in self._vectors().items()}
+        """All that a later step depends on, except the position: copies on the host."""
+        to_host = self.model.backend.to_host
+        return {name: np.array(to_host(vector)) for name, vector in self._vectors().items()}
 
     def restore(self, arrays: dict[str, np.ndarray], step: int) -> None:
         """Go back to what `arrays` returned after that step."""
