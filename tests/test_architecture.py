@@ -100,3 +100,27 @@ def test_no_cycles():
 @pytest.mark.parametrize("path", SOURCES + [PACKAGE.parent / "train_poems.py"], ids=str)
 def test_a_file_can_be_read_in_one_sitting(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 220
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_attribute_exists_after_init(path):
+    """A method other than __init__, and what __init__ itself calls, makes no new attribute."""
+    def assigned(function):
+        targets = [target for node in ast.walk(function) if isinstance(node, (ast.Assign, ast.AnnAssign))
+                   for target in (node.targets if isinstance(node, ast.Assign) else [node.target])]
+        names = [leaf for target in targets
+                 for leaf in (target.elts if isinstance(target, ast.Tuple) else [target])]
+        return {leaf.attr for leaf in names if isinstance(leaf, ast.Attribute)
+                and isinstance(leaf.value, ast.Name) and leaf.value.id == "self"}
+
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef):
+            methods = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
+            if "__init__" in methods:
+                calls = [call.func for call in ast.walk(methods["__init__"]) if isinstance(call, ast.Call)]
+                called = {call.attr for call in calls if isinstance(call, ast.Attribute)} | {"__init__"}
+                made = set().union(*(assigned(methods[name]) for name in called & methods.keys()))
+                made |= {item.target.id for item in node.body if isinstance(item, ast.AnnAssign)
+                         and isinstance(item.target, ast.Name)}
+                later = set().union(*(assigned(method) for method in methods.values()))
+                assert later <= made, f"{node.name}: {later - made}"

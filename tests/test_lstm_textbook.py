@@ -1,13 +1,8 @@
-"""lstm_textbook.py against the derivative itself: the complex step, forward mode, and the states by hand.
-
-Weights of about half the usual size keep the gates from saturating: there sigma' and tanh' are differences
-of nearly equal numbers, and no code can be exact to 1e-13 of them.
-Where some tensor has one entry only (H = 1, or T = D = 1), all draws are positive: then so is every term
-of every gradient. With mixed signs a lone sum may cancel by chance, and its relative error be anything.
-"""
+"""lstm_textbook.py against the derivative itself: the complex step, forward mode, and the states by hand."""
 
 import numpy as np
 import pytest
+from helpers.cases import draw_arrays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,18 +18,10 @@ sizes = dict(seed=st.integers(0, 2**32 - 1), T=st.integers(1, 7), D=st.integers(
 
 def draw(seed=0, T=4, D=3, H=5, uses="h and c_T", dtype=float):
     """x, h0, c0, W, U, b, none of them zero, and a random dL_dh and dL_dc_T for what the loss uses."""
-    rng = np.random.default_rng(seed)
-
-    def normal(*shape):
-        array = rng.standard_normal(shape)
-        if min(H, T * D) == 1:
-            array = rng.uniform(0.2, 1, shape)
-        return np.asarray(array if np.dtype(dtype).kind == "f"
-                          else array + 1j * rng.standard_normal(shape), dtype)
-
-    arguments = dict(x=normal(T, D), h0=normal(H), c0=normal(H), W=normal(4 * H, D) / (2 * D**0.5),
-                     U=normal(4 * H, H) / (2 * H**0.5), b=normal(4 * H) / 2)
-    dL_dh, dL_dc_T = normal(T, H), normal(H)
+    shapes = dict(x=(T, D), h0=(H,), c0=(H,), W=(4 * H, D), U=(4 * H, H), b=(4 * H,), dL_dh=(T, H),
+                  dL_dc_T=(H,))
+    arguments = draw_arrays(seed, shapes, min(H, T * D) == 1, dtype)
+    dL_dh, dL_dc_T = arguments.pop("dL_dh"), arguments.pop("dL_dc_T")
     if uses in ("h_T", "c_T"):
         dL_dh[:T - (uses == "h_T")] = 0
     return arguments, dL_dh, dL_dc_T if "c_T" in uses else None
@@ -342,7 +329,7 @@ def test_states_by_hand():
 @pytest.mark.parametrize("gate, reader", [
     (0, lambda s: s.gates[0, :5]), (1, lambda s: s.gates[0, 5:10]),
     (2, lambda s: s.gates[0, 10:15]), (3, lambda s: s.gates[0, 15:])])
-def test_gates_stand_in_the_order_i_f_g_o(gate, reader):
+def test_gates_are_in_the_order_i_f_g_o(gate, reader):
     """Each gate reads its own rows of W, U, b, and does its own work in (6.51), (6.52)."""
     arguments, *_ = draw(10, T=1)
     states, rows = forward(**arguments), slice(5 * gate, 5 * gate + 5)

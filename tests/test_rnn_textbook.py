@@ -1,13 +1,8 @@
-"""rnn_textbook.py against the derivative itself: complex step, forward mode, the equations read literally.
-
-Weights of about half the usual size keep the net inputs near one: where a unit saturates, f' = 1 - tanh^2
-is a difference of nearly equal numbers, and no code can be exact to 1e-13 of it.
-Where some tensor has one entry only (H = 1, or T = D = 1), all draws are positive: then so is every term
-of every gradient. With mixed signs a lone sum may cancel by chance, and its relative error be anything.
-"""
+"""rnn_textbook.py against the derivative itself: complex step, forward mode, the equations read literally."""
 
 import numpy as np
 import pytest
+from helpers.cases import draw_arrays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,18 +17,9 @@ sizes = dict(seed=st.integers(0, 2**32 - 1), T=st.integers(1, 7), D=st.integers(
 
 def draw(seed=0, T=4, D=3, H=5, dtype=float):
     """x, h0, W, U, b and a random dL_dh; none of them zero."""
-    rng = np.random.default_rng(seed)
-
-    def normal(*shape):
-        array = rng.standard_normal(shape)
-        if min(H, T * D) == 1:
-            array = rng.uniform(0.2, 1, shape)
-        return np.asarray(array if np.dtype(dtype).kind == "f"
-                          else array + 1j * rng.standard_normal(shape), dtype)
-
-    arguments = dict(x=normal(T, D), h0=normal(H), W=normal(H, D) / (2 * D**0.5),
-                     U=normal(H, H) / (2 * H**0.5), b=normal(H) / 2)
-    return arguments, normal(T, H)
+    shapes = dict(x=(T, D), h0=(H,), W=(H, D), U=(H, H), b=(H,), dL_dh=(T, H))
+    arguments = draw_arrays(seed, shapes, min(H, T * D) == 1, dtype)
+    return arguments, arguments.pop("dL_dh")
 
 
 def loss_of(dL_dh, activation="tanh"):

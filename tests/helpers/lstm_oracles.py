@@ -1,14 +1,8 @@
-"""Random cases for the LSTM that trains, and its results and gradients, here and by other ways.
-
-Weights of about half the usual size keep the gates from saturating: there sigma' and tanh' are differences of
-nearly equal numbers, and no code can be exact to 1e-13 of them.
-Where some tensor has one entry or two, or there are no more units (H <= 2 or T B D <= 2), all draws are
-positive: then every term of every gradient is positive too. With mixed signs a lone sum may cancel by chance,
-and its relative error can be anything.
-"""
+"""Random cases for the LSTM that trains, and its results and gradients, here and by other ways."""
 
 import numpy as np
 import torch
+from helpers.cases import draw_arrays
 from hypothesis import strategies as st
 
 from scratch_lstm import LSTM, get_backend
@@ -41,15 +35,10 @@ shapes = dict(seed=st.integers(0, 2**32 - 1), T=st.integers(1, 7), B=st.integers
 def draw(seed=0, T=4, B=3, D=2, H=5, L=2, uses="all"):
     """arguments: W0, U0, b0, ..., x, h_0, c_0; upstream: dL/dh, dL/dh_n, dL/dc_n, None where the loss does
     not use them. No entry is zero."""
-    rng = np.random.default_rng(seed)
-
-    def normal(*shape):
-        return rng.uniform(0.2, 1, shape) if min(H, T * B * D) <= 2 else rng.standard_normal(shape)
-
-    arguments = {name: normal(*shape) / (2 * (shape[1] if len(shape) > 1 else 1) ** 0.5)
-                 for name, shape in LSTM.shapes(D, H, L).items()}
-    arguments |= {"x": normal(T, B, D), "h_0": normal(L, B, H), "c_0": normal(L, B, H)}
-    upstream = {"h": normal(T, B, H), "h_n": normal(L, B, H), "c_n": normal(L, B, H)}
+    shapes = {**LSTM.shapes(D, H, L), "x": (T, B, D), "h_0": (L, B, H), "c_0": (L, B, H)}
+    upstream = {"h": (T, B, H), "h_n": (L, B, H), "c_n": (L, B, H)}
+    arrays = draw_arrays(seed, {**shapes, **upstream}, positive=min(H, T * B * D) <= 2)
+    arguments, upstream = ({name: arrays[name] for name in names} for names in (shapes, upstream))
     return arguments, {name: d if name in USES[uses] else None for name, d in upstream.items()}
 
 
