@@ -10,7 +10,7 @@ import numpy as np
 
 
 def draw_arrays(seed, shapes, positive=False, dtype=float):
-    """name -> array of that shape. W and U are divided by twice the root of their number of inputs, b by two."""
+    """name -> array of that shape. W and U are divided by twice the root of their inputs, b by two."""
     rng = np.random.default_rng(seed)
 
     def draw(name, shape):
