@@ -62,21 +62,22 @@ def error_of(found, exact):
     return float(np.max(np.abs(found - exact)) / np.max(np.abs(exact)))
 
 
-def largest_error(found, gradient_at, arguments, bound):
+def largest_error(found, gradient_at, arguments, dtype):
     """The largest error over all tensors. gradient_at(arguments) gives the exact gradients by name.
 
     A sum whose terms cancel by chance has few exact digits left, in any code. So where an error is beyond the
-    bound, the arguments are moved in their last bits: if that moves the exact gradient by more than 50 units
-    in the last place, the error is counted in those units.
+    bound, the arguments are moved in their last bits, to see how many units in the last place the exact
+    gradient moves for one of theirs. Nine such units are allowed, if that is more than the bound.
     """
-    exact = gradient_at(arguments)
+    exact, bound = gradient_at(arguments), BOUND[dtype]
     errors = {name: error_of(value, exact[name]) for name, value in found.items()}
     if max(errors.values()) > bound:
         rng, eps = np.random.default_rng(0), np.finfo(float).eps
         moved = gradient_at({name: a * (1 + eps * rng.choice([-2, 2], a.shape))
                              for name, a in arguments.items()})
         for name, error in errors.items():
-            errors[name] = error / max(1.0, error_of(moved[name], exact[name]) / eps / 50)
+            condition = error_of(moved[name], exact[name]) / eps
+            errors[name] = error * bound / max(bound, 9 * np.finfo(dtype).eps * condition)
     return max(errors.values())
 
 
@@ -130,7 +131,7 @@ def lstm_error(row, backends, seed=0):
 
     doubles = {name: a.astype("float64") for name, a in arguments.items()}
     on_host = {name: backend.to_host(gradient) for name, gradient in found.items()}
-    return largest_error(on_host, gradient_at, doubles, BOUND[row["dtype"]])
+    return largest_error(on_host, gradient_at, doubles, row["dtype"])
 
 
 def assert_owned(results, layer, inputs):
@@ -210,7 +211,7 @@ def model_error(row, backends, seed=0):
     model.backward()
     masks = masks_of([model], backend) if model.dropout else []
     found = by_name(model, backend.to_host(model.flat_gradients))
-    return largest_error(found, exact_gradients(model, tokens, masks), doubles_of(model), BOUND[row["dtype"]])
+    return largest_error(found, exact_gradients(model, tokens, masks), doubles_of(model), row["dtype"])
 
 
 # The training step: what Adam receives
@@ -236,7 +237,7 @@ def step_error(learner, tokens, number):
         norm = np.sqrt(sum(np.sum(gradient ** 2) for gradient in exact.values()))
         return {name: g * min(1.0, learner.settings.clip / (norm + 1e-6)) for name, g in exact.items()}
 
-    return largest_error(found, clipped_gradient_at, doubles_of(model), BOUND[learner.settings.dtype])
+    return largest_error(found, clipped_gradient_at, doubles_of(model), learner.settings.dtype)
 
 
 def step_error_of(row, backends, seed=0):
