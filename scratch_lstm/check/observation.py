@@ -19,7 +19,8 @@ class Observation:
     h: Array | None
     gradients: dict[str, Array] = field(default_factory=dict)
     misshapen: dict[str, tuple[int, ...]] = field(default_factory=dict)   # returned in another shape than due
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)                        # keys that nobody asked for
+    single: set[str] = field(default_factory=set)                         # tensors that came in float32
 
 
 def error(value: Array, reference: Array) -> float:
