@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from . import contract
+from .forms_batch import BATCHED
+from .forms_loss import LOSS
+from .forms_torch import TORCH
 from .judge import Verdict, judge
-from .look import Looker
+from .look import PLAIN, Form, Looker
 from .program import NotWritten, Program, StudentError
 
-FORMS = {"plain": contract.answer}
+FORMS: dict[str, Form] = {"plain": PLAIN, **BATCHED, "torch": TORCH, "loss": LOSS}
 
 
 def check_source(source: str, path: str) -> tuple[Verdict, str]:
@@ -18,7 +20,7 @@ def check_source(source: str, path: str) -> tuple[Verdict, str]:
         if form not in FORMS:
             raise StudentError("form", value=form, known=", ".join(sorted(FORMS)))
         look = Looker(program, FORMS[form])
-        return judge(look), program.gates
+        return judge(look), look.gates
     except NotWritten:
         return Verdict("error", notes=[("nothing written", {})]), "ifgo"
     except StudentError as problem:

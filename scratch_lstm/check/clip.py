@@ -25,7 +25,7 @@ Notes = list[tuple[str, dict[str, Any]]]
 def clipping(look: Looker, mistakes: Mistakes, seed: int) -> tuple[list[Named], Notes] | None:
     """None if the file is linear in dh; else the clip as a mistake, or no mistake and a note."""
     problem = draw(look.network, 3, 3, 3, seed + 11)
-    problem = replace(problem, dh=problem.dh * LARGE)
+    problem = replace(problem, dh=problem.dh * LARGE, c0=problem.c0 * (not look.form.zero_c0))
     seen, expected = look.on(problem), Result(problem, mistakes)
     pairs = {name: (value, expected.tensor(name)) for name, value in seen.gradients.items()}
     changed = {name: pair for name, pair in pairs.items() if error(*pair) > BOUND and name not in seen.single}

@@ -18,18 +18,18 @@ from .problem import GATES, TENSORS, Array, Problem
 Answer = tuple[Array | None, dict[str, Any], list[str]]      # h, what backward returned, what is not written
 
 
-def in_file_order(problem: Problem, gates: str) -> Problem:
-    """The same problem with the blocks of W, U, b in the order of the file."""
-    if problem.network == "rnn" or gates == GATES:
+def in_file_order(problem: Problem, wanted: str, given: str = GATES) -> Problem:
+    """The same problem with the blocks of W, U, b in another order of the gates."""
+    if problem.network == "rnn" or given == wanted:
         return problem
-    W, U, b = (reordered(array, GATES, gates) for array in (problem.W, problem.U, problem.b))
+    W, U, b = (reordered(array, given, wanted) for array in (problem.W, problem.U, problem.b))
     return Problem(problem.network, problem.x, problem.h0, problem.c0, W, U, b, problem.dh)
 
 
-def given_cache(problem: Problem, original: Problem, gates: str) -> dict[str, Array]:
+def given_cache(problem: Problem, gates: str) -> dict[str, Array]:
     """What a file without a forward pass gets: x, h and c with the first state in row 0, z and the gates
-    (T, GH), and W, U, b."""
-    s = textbook_forward(original, {})
+    (T, GH), and W, U, b; the blocks in the order of the file."""
+    s = textbook_forward(in_file_order(problem, GATES, gates), {})
     cache = {"x": problem.x, "h": s.h, "W": problem.W, "U": problem.U, "b": problem.b, "z": s.z, "gates": s.a}
     for name in ("z", "gates"):
         rows = cache[name].reshape(len(problem.x), -1)
@@ -37,11 +37,10 @@ def given_cache(problem: Problem, original: Problem, gates: str) -> dict[str, Ar
     return {**cache, "c": s.c} if problem.network == "lstm" else cache
 
 
-def answer(program: Program, problem: Problem) -> Answer:
-    """Run a file of the plain form on one problem. Raises StudentError."""
-    names, path = program.fresh(), program.path
-    gates = program.gates if problem.network == "lstm" else ""
-    theirs, missing = in_file_order(problem, gates), []
+def answer(program: Program, theirs: Problem, gates: str) -> Answer:
+    """Run a file of the plain form on one problem, which is in the file's order. Raises StudentError."""
+    names, path, problem = program.fresh(), program.path, theirs
+    missing: list[str] = []
     if problem.network == "lstm" and ("cell_forward" in names or "cell_backward" in names):
         return _step_by_step(names, path, theirs)
     h, cache = None, None
@@ -49,13 +48,15 @@ def answer(program: Program, problem: Problem) -> Answer:
         h, cache = _forward(names, path, theirs)
     except NotWritten:
         missing.append("forward")
-        cache = given_cache(theirs, problem, gates)
+        cache = given_cache(theirs, gates)
     returned: dict[str, Any] = {}
     if "backward" in names or "delta" not in names:
         try:
             if "backward" not in names:
                 raise NotWritten("backward")
             returned = call(path, "backward", names["backward"], theirs.dh, cache)
+            if returned is None:
+                raise NotWritten("backward")
             if not isinstance(returned, dict):
                 raise StudentError("no dict", where="backward", kind=type(returned).__name__)
             returned = {name: value for name, value in returned.items() if value is not None}
@@ -76,6 +77,8 @@ def _forward(names: dict[str, Any], path: str, problem: Problem) -> tuple[Array,
     if "forward" not in names:
         raise NotWritten("forward")
     result = call(path, "forward", names["forward"], *problem.arguments)
+    if result is None:
+        raise NotWritten("forward")
     if not isinstance(result, (tuple, list)) or len(result) != 2:
         raise StudentError("no pair", where="forward", kind=type(result).__name__)
     return np.array(as_array(result[0], "h")), result[1]

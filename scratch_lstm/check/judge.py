@@ -23,7 +23,7 @@ from .program import StudentError
 from .search import Found, backward_mistakes, forward_mistakes, residual
 from .tensors import Result
 
-PROBLEMS = ((1, 3, 2), (2, 2, 3), (3, 4, 2), (4, 3, 3))     # T, H, D
+PROBLEMS = ((1, 3, 2), (2, 2, 3), (3, 4, 2), (9, 3, 3))     # T, H, D
 STAGES = ("forward", "one step", "through time", "sums", "ends")
 
 
@@ -103,6 +103,8 @@ def _name(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) ->
     if base is not None and any(one.gradients or one.misshapen for one in seen):
         found = backward_mistakes(look, seed, base.mistakes)
     verdict.where = where(seen, base.mistakes if base else {}, forward_wrong and base is None)
+    if found is not None and not (found.mistakes and _agrees(found.mistakes, seen)):
+        found = None
     if found is None:
         verdict.verdict, verdict.residual = "unknown", residual({}, seen)
         if forward_wrong and base is not None:
@@ -114,6 +116,23 @@ def _name(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) ->
     verdict.verdict = "wrong"
     if forward_wrong and all(one.key.startswith("forward") for one in verdict.mistakes) and returned:
         verdict.notes.append(("backward fits", {}))
+
+
+def _agrees(mistakes: dict[str, str], seen: list[Observation]) -> bool:
+    """The search ran with D = H; do the mistakes also give what was seen elsewhere? A tensor that came in
+    another shape, as x and h exchanged give it, cannot be compared there."""
+    for one in seen:
+        result = Result(one.problem, mistakes)
+        if one.h is not None and not same(one.h, result.states.h[1:]):
+            return False
+        for name, value in one.gradients.items():
+            try:
+                expected = result.tensor(name)
+            except ValueError:                    # U for W, with D and H different
+                return False
+            if value.shape != expected.shape or not same(value, expected):
+                return False
+    return True
 
 
 def where(seen: list[Observation], base: dict[str, str], forward_unknown: bool) -> dict[str, Any]:

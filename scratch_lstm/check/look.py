@@ -7,8 +7,7 @@ clips, and that is then seen by the same problem with a large dh.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,15 +17,30 @@ from .problem import GATES, Array, Problem, draw
 from .program import Program, StudentError, as_array, reordered
 
 SMALL = 2.0 ** -10
-Answering = Callable[[Program, Problem], contract.Answer]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file is called: `answer` gets the program, a problem in the file's order of gates, and that order.
+
+    `gates`: the order that the form prescribes, if it does. `zero_c0`: the form knows no c_0.
+    """
+
+    answer: Callable[[Program, Problem, str], contract.Answer]
+    gates: str | None = None
+    zero_c0: bool = False
+
+
+PLAIN = Form(contract.answer)
 
 
 class Looker:
     """Asks a file once for each problem and remembers the answer."""
 
-    def __init__(self, program: Program, answering: Answering = contract.answer) -> None:
-        self.program, self.answering = program, answering
+    def __init__(self, program: Program, form: Form = PLAIN) -> None:
+        self.program, self.form = program, form
         self.network = program.network
+        self.gates = program.setting("GATES", None) and program.gates or form.gates or GATES
         self.missing: set[str] = set()
         self._seen: dict[tuple, Observation] = {}
 
@@ -34,12 +48,14 @@ class Looker:
         key = T, H, D, seed
         if key not in self._seen:
             problem = draw(self.network, T, H, D, seed)
-            self._seen[key] = self.on(replace(problem, dh=problem.dh * SMALL))
+            problem = replace(problem, dh=problem.dh * SMALL)
+            self._seen[key] = self.on(replace(problem, c0=0 * problem.c0) if self.form.zero_c0 else problem)
         return self._seen[key]
 
     def on(self, problem: Problem) -> Observation:
         """The file's answer to one problem. Raises StudentError."""
-        h, returned, missing = self.answering(self.program, problem)
+        theirs = contract.in_file_order(problem, self.gates)
+        h, returned, missing = self.form.answer(self.program, theirs, self.gates)
         self.missing.update(missing)
         T, H, _ = problem.sizes
         if h is not None and h.shape != (T, H):
@@ -64,12 +80,7 @@ class Looker:
         if array.dtype == np.float32:
             seen.single.add(name)
         array = array.astype(np.float64)
-        gates = self.program.gates
-        if self.network == "lstm" and gates != GATES and name in ("W", "U", "b", "delta"):
-            array = reordered(array, gates, GATES, 2 if name == "delta" else 0)
+        if self.network == "lstm" and self.gates != GATES and name in ("W", "U", "b", "delta"):
+            array = reordered(array, self.gates, GATES, 2 if name == "delta" else 0)
         seen.gradients[name] = array
 
-
-def settings(program: Program) -> dict[str, Any]:
-    """What the file says about itself, for the report."""
-    return {"network": program.network, "gates": program.gates, "form": program.setting("FORM", "plain")}

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, combinations, product
 
+import numpy as np
+
 from .dictionary import keys
 from .forward import Mistakes, forward
 from .observation import BOUND, Observation, error, same
@@ -22,7 +24,7 @@ from .tensors import Result
 
 Look = Callable[[int, int, int, int], Observation]      # T, H, D, seed -> what the file gives
 SEARCHED = ((1, 4, 4), (3, 4, 4))                       # T, H, D: with D = H nothing fails for its shape
-FRESH = ((1, 2, 2), (2, 3, 3), (4, 3, 3), (5, 2, 2))
+FRESH = ((1, 2, 2), (2, 3, 3), (4, 3, 3), (7, 2, 2))
 SECONDS = 4.0
 
 
@@ -111,9 +113,11 @@ def _along_paths(base: Mistakes, seen: Observation, most: int, most_own: int, or
                  limit: float) -> list[dict[str, str]]:
     network, started = seen.problem.network, time.monotonic()
     names = keys(network, "path")
-    if "factor.f" not in base and network == "lstm":
-        factor = next(key for key in keys(network, "local") if key.name == "factor.f")
-        names = names + [replace(factor, values=("c_{k-2}",))]            # at T = 1 it looks right
+    if network == "lstm":
+        blind = not np.any(seen.problem.c0)                  # with c_0 = 0 nothing of delta^f shows at T = 1
+        hidden = [replace(key, values=key.values if blind else ("c_{k-2}",)) for key in keys(network, "local")
+                  if key.name in ("factor.f", "slope.f", "source.f")[:3 if blind else 1]]
+        names = names + [key for key in hidden if key.name not in base]
     states = forward(seen.problem, base)
     found = []
     for path in combinations_of(names, most):
