@@ -10,13 +10,17 @@ import sys
 from pathlib import Path
 
 from .apart import failed, run_apart
+from .grade import as_lines, expand, grade, write_csv
 from .template import TEMPLATES
 
-EPILOG = """A file is Python and is run: check only files that you would run yourself. It runs in a process of its
-own with a time limit. That protects against loops, crashes and forgotten prints, not against malice:
-the process may read and write whatever you may, and it can falsify its own row.
+EPILOG = """A file is Python, and checking it means running it: check only files that you would run yourself.
+Each runs in a process of its own, in an empty folder, with a time limit, with --grade also a memory limit
+(for each process, where the system has one), and whatever it starts is ended with it. That protects you from
+loops, crashes, exits, floods of output and leftover processes. It does not protect you from malice: the
+process can read, change and delete whatever you can, use the network, and falsify its own row. For strangers'
+files use a container or an account of its own.
 
-exit status: 0 right, 1 wrong or unknown, 2 error"""
+exit status: 0 right, 1 wrong or unknown (--blindness: some mistake is let through), 2 error"""
 STATUS = {"right": 0, "wrong": 1, "unknown": 1, "error": 2}
 
 
@@ -30,6 +34,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true", help="print one JSON object, with the whole answer")
     p.add_argument("--hint", type=int, choices=(1, 2, 3), default=2,
                    help="1: where the mistake is; 2: also the equation and an example (default); 3: what is wrong")
+    p.add_argument("--grade", action="store_true", help="check many files and print a table")
+    p.add_argument("--blindness", action="store_true",
+                   help="FILE has check(forward, backward) -> bool: which mistakes does it let through?")
+    p.add_argument("--csv", type=Path, metavar="FILE", help="with --grade: write the table to this file")
+    p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="with --grade: files at a time")
     p.add_argument("--language", choices=("en", "zh"), default=default_language(), help="default: by the locale")
     p.add_argument("--seconds", type=float, default=None, help="time limit for a file (default 60; --grade 10)")
     p.add_argument("--memory", type=int, default=None, metavar="MB",
@@ -51,9 +60,27 @@ def main(arguments: list[str] | None = None) -> int:
     if options.template:
         print(TEMPLATES[options.template], end="")
         return 0
+    if options.grade and options.files:
+        return check_many(options)
     if len(options.files) != 1:
-        p.error("name one FILE")
+        p.error("name one FILE, or use --grade")
     return check_one(options)
+
+
+def check_many(options: argparse.Namespace) -> int:
+    """Check many files; the exit status is 0 if the table was made."""
+    rows, changed = grade(expand(options.files), options.language, options.seconds or 10,
+                          1024 if options.memory is None else options.memory, options.jobs)
+    print(json.dumps({"files": rows}, ensure_ascii=False) if options.json else as_lines(rows))
+    for path in changed:
+        print(f"{path} was changed on the disk while the files ran; its row is from before", file=sys.stderr)
+    if options.csv:
+        try:
+            write_csv(options.csv, rows)
+        except OSError as problem:
+            print(f"{options.csv}: {problem}", file=sys.stderr)
+            return 2
+    return 0
 
 
 def check_one(options: argparse.Namespace) -> int:
@@ -65,11 +92,14 @@ def check_one(options: argparse.Namespace) -> int:
         answer = failed(str(path), options.language, "no file", {"message": str(problem)})
     else:
         answer = run_apart(source, path.resolve(), str(path), options.language, options.hint,
-                           options.seconds or 60, options.memory or 0)
+                           options.seconds or (600 if options.blindness else 60), options.memory or 0,
+                           options.blindness)
     if options.json:
         print(json.dumps(answer["json"], ensure_ascii=False))
     else:
         print(answer["text"], end="")
+    if options.blindness and "verdict" not in answer["json"]:
+        return 0 if answer["json"]["accepts_right"] and not answer["json"]["hidden"] else 1
     return STATUS[answer["json"]["verdict"]]
 
 

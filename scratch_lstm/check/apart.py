@@ -22,13 +22,13 @@ MARK = "SCRATCH_LSTM_CHECK"
 
 
 def run_apart(source: str, path: Path, name: str, language: str, hint: int, seconds: float,
-              megabytes: int = 0) -> dict[str, Any]:
+              megabytes: int = 0, blindness: bool = False) -> dict[str, Any]:
     """{"json": ..., "text": ...} as the worker gives it; an error of the same form where it gives nothing."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         mark = os.path.basename(folder)
         request = {"source": source, "path": str(path), "name": name, "language": language, "hint": hint,
-                   "answer": str(answer), "memory": megabytes, "seconds": int(seconds) + 1}
+                   "blindness": blindness, "answer": str(answer), "memory": megabytes, "seconds": int(seconds) + 1}
         environment = {**os.environ, MARK: mark, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
                        "PYTHONPATH": _search_path(), "PYTHONDONTWRITEBYTECODE": "1"}
         work = Path(folder) / "work"

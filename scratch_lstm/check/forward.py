@@ -97,9 +97,10 @@ def forward(problem: Problem, mistakes: Mistakes) -> States:
     start = [0 * state if mistakes.get(f"forward.{name}") == "zero start" else state
              for name, state in zip("hc", start)]
     from_h, from_c = (sources(T, mistakes.get(f"forward.{name}", "")) for name in "hc")
-    h, c = np.empty((T + 1, H)), np.empty((T + 1, len(problem.c0)))
-    z, a = np.empty((T, len(gates), H)), np.empty((T, len(gates), H))
-    squashed = np.empty((T, H))
+    dtype = np.result_type(problem.x, *start, problem.W, problem.U, problem.b)
+    h, c = np.empty((T + 1, H), dtype), np.empty((T + 1, len(problem.c0)), dtype)
+    z, a = np.empty((T, len(gates), H), dtype), np.empty((T, len(gates), H), dtype)
+    squashed = np.empty((T, H), dtype)
     h[0], c[0] = start
     for k in range(T):
         z[k] = (U @ h[from_h[k]] + W @ problem.x[k] + bias)[np.argsort(order)]     # (6.57)-(6.59)

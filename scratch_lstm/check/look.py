@@ -84,3 +84,11 @@ class Looker:
             array = reordered(array, self.gates, GATES, 2 if name == "delta" else 0)
         seen.gradients[name] = array
 
+    def answers_change(self) -> bool:
+        """Whether the same problem gets another answer when it is asked again."""
+        for first in self._seen.values():
+            again = self.on(first.problem)
+            pairs = [(value, again.gradients.get(name)) for name, value in first.gradients.items()]
+            pairs += [(first.h, again.h)] if first.h is not None else []
+            return any(b is None or not np.array_equal(a, b) for a, b in pairs)
+        return False
