@@ -22,7 +22,7 @@ _CELL = {
     "1 - c^2": "1 - c_k²", "of tanh c": "1 - tanh²(tanh c_k)", "of z": "1 - tanh²(z^g_k)", "tanh c": "tanh(c_k)",
     "1 - tanh c": "1 - tanh(c_k)", "1 - h^2": "1 - h_k²", "of h": "1 - tanh²(h_k)", "of c_{k-1}": "1 - tanh²(c_{k-1})",
 }
-_INPUTS = {"x_{k-1} or x_T": "x_{k-1} (x_T at k = 1)", "h_{k-1}, h_0 = 0": "h_{k-1} with h_0 = 0"}
+_INPUTS = {"x_{k-1} or x_T": "x_{k-1}; k = 1: x_T", "h_{k-1}, h_0 = 0": "h_{k-1}; h_0 = 0"}
 _FROM_X = {"other matrix": "U^T δ_k", "not transposed": "W δ_k", "before f'": "W^T dL/d(gate)", "zero": "0",
            "step before": "W^T δ_{k-1}", "step after": "W^T δ_{k+1}", "k = t only": "W^T δ_{k,k}"}
 _FROM_H = {"other matrix": "W^T δ_{k+1}", "not transposed": "U δ_{k+1}", "before f'": "U^T dL/d(gate)",

@@ -25,7 +25,7 @@ def how(one: Named, network: str, language: str, declared: str = "ifgo") -> str:
     gates = comma.join(one.gates)
     family = one.key if one.key in ("direct", "cell", "loop", "exchange", "clip") else one.key.rpartition(".")[0]
     value = one.value
-    if one.key.count(".") == 1 and (one.key in ("path.h", "path.c") or one.key.startswith(("end", "forward"))):
+    if one.key.count(".") == 1 and (one.key in ("path.h", "path.c") or one.key.startswith(("end", "forward", "from"))):
         family = one.key
     if one.key == "forward.bias":
         family, value = "forward.bias", "one for all"
@@ -34,12 +34,15 @@ def how(one: Named, network: str, language: str, declared: str = "ifgo") -> str:
     if one.key == "forward.activation":
         family = "forward.activation"
     sentence = words.SENTENCES.get((family, value)) or words.SENTENCES[family, "*"]
-    return sentence.format(
-        gates=gates, tensors=comma.join(f"d{name}" for name in one.tensors), declared=declared,
-        value=_order(one.value, declared) if "order" in one.key or one.key == "exchange"
+    filled = {
+        "gates": gates, "tensors": comma.join(f"d{name}" for name in one.tensors), "declared": declared,
+        "value": _order(one.value, declared) if "order" in one.key or one.key == "exchange"
         else ACTIVATION.get(one.value, one.value),
-        gate_or_h=gates or "h_k", right_activation="tanh" if one.gates in ("g", "") else "σ",
-        bias=comma.join(f"b_{gate}" for gate in one.gates) or "b")
+        "gate_or_h": gates or "h_k", "right_activation": "tanh" if one.gates in ("g", "") else "σ",
+        "bias": comma.join(f"b_{gate}" for gate in one.gates) or "b"}
+    for name, text in filled.items():                     # no str.format: the formulas have braces of their own
+        sentence = sentence.replace("{" + name + "}", text)
+    return sentence
 
 
 def _order(value: str, declared: str) -> str:

@@ -117,6 +117,7 @@ NOTES = {
     "parameter": "the module's parameter {name} of shape {shape} is none of W, U, b",
     "no loss": "loss has to return a number and a dict of gradients; it returned {kind}",
     "any loss": "compared with differences of the file's own loss, to 1e-7; mistakes cannot be named here",
+    "internal": "the checker itself failed, which says nothing about the file: {message}",
     "half a step": "cell_forward and cell_backward belong together; one of them is missing",
     "shape of h": "h has the shape {shape}; it has to be {due}",
     "shape": "d{name} has the shape {shape}; it has to be {due}",

@@ -108,6 +108,7 @@ NOTES = {
     "parameter": "模块的参数 {name}（形状 {shape}）不是 W、U、b 中的任何一个",
     "no loss": "loss 应返回一个数和一个由梯度组成的字典，却返回了 {kind}",
     "any loss": "已与文件自己的损失的差商比较，精度为 1e-7；这种形式无法指明错误",
+    "internal": "检查程序自身出错，与文件无关：{message}",
     "half a step": "cell_forward 与 cell_backward 应同时给出，现在缺少其中一个",
     "shape of h": "h 的形状是 {shape}，应为 {due}",
     "shape": "d{name} 的形状是 {shape}，应为 {due}",

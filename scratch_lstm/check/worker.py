@@ -56,6 +56,20 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
             "text": as_text(verdict, request["name"], language, request["hint"], gates)}
 
 
+def answer_to(request: dict[str, Any]) -> dict[str, Any]:
+    """As `run`; a mistake of this program itself is no mistake of the student's, and says so."""
+    try:
+        return run(request)
+    except Exception as problem:
+        import traceback
+
+        from .apart import failed
+
+        place = traceback.extract_tb(problem.__traceback__)[-1]
+        message = f"{type(problem).__name__}: {problem} ({os.path.basename(place.filename)}:{place.lineno})"
+        return failed(request["name"], request["language"], "internal", {"message": message})
+
+
 def main() -> None:
     """Standard input is the request; the answer goes to the file that the request names."""
     request = json.loads(sys.stdin.buffer.read())
@@ -64,7 +78,7 @@ def main() -> None:
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
     itself = os.getpid()
-    data = json.dumps(run(request)).encode()
+    data = json.dumps(answer_to(request)).encode()
     while data and os.getpid() == itself:         # a file that forks comes here twice
         data = data[os.write(answer, data):]
     os._exit(0)
