@@ -61,7 +61,7 @@ def failed(name: str, language: str, code: str, details: dict[str, Any]) -> dict
     words = WORDS[language]
     note = words.NOTES[code].format(**details)
     verdict = words.LINES["verdict"].format(file=name, verdict=words.VERDICTS["error"])
-    where = {"pass": None, "tensors": [], "gates": [], "steps": None}
+    where: dict[str, Any] = {"pass": None, "tensors": [], "gates": [], "steps": None}
     return {"json": {"verdict": "error", "mistakes": [], "where": where, "residual": None, "not_written": [],
                      "notes": [note], "stages": {}}, "text": f"{verdict}\n\n{note}\n"}
 

@@ -78,7 +78,7 @@ _SHARED = [Key("direct", "path", "direct-loss", _DIRECT, "(6.30)", "4.2"),
 RNN = [
     Key("forward.activation", "forward", "forward-activation", ("sigmoid", "none", "relu"), "(6.42)", "1.1"),
     Key("forward.h", "forward", "forward-state", ("first", "two back", "zero start"), "(6.42)", "1.1"),
-    Key("forward.bias.", "forward", "forward-bias", ("none", "twice"), "(6.42)", "1.1"),
+    Key("forward.bias", "forward", "forward-bias", ("none", "twice"), "(6.42)", "1.1"),
     Key("slope", "local", "tanh-derivative-g", _others(TANH), "(6.36)", "2.3"),
     Key("path.h", "path", "path-through-h", _PATH_H, "(6.36)", "2.3"),
     Key("loop", "path", "path-through-h", ("forward",), "(6.36)", "2.3"),
@@ -97,7 +97,7 @@ LSTM = [
     Key("forward.h", "forward", "forward-state", ("first", "two back", "zero start"), "(6.57)", "6.2"),
     Key("forward.c", "forward", "forward-state", ("first", "two back", "zero start"), "(6.51)", "6.1"),
     Key("forward.start", "forward", "forward-state", ("exchanged",), "(6.51)", "6.1"),
-    Key("forward.bias", "forward", "forward-bias", tuple(GATES), "(6.57)", "6.2"),
+    Key("forward.bias", "forward", "forward-bias", ("none", "twice", *GATES), "(6.57)", "6.2"),
     *(Key(f"forward.bias.{gate}", "forward", "forward-bias", ("none", "twice"), _EQUATION[gate], "6.1", gate)
       for gate in GATES),
     Key("forward.order", "forward", "forward-gate-order", ORDERS, "(6.57)", "6.3"),

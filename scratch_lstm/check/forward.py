@@ -70,10 +70,12 @@ def gates_of(network: str) -> str:
 def biases(problem: Problem, mistakes: Mistakes) -> Array:
     """(G, H): the bias that each block really gets."""
     blocks = problem.b.reshape(-1, len(problem.h0)).copy()
-    if "forward.bias" in mistakes:                                # one gate's bias for all of them
-        blocks[:] = blocks[GATES.index(mistakes["forward.bias"])]
+    everywhere = mistakes.get("forward.bias", "")
+    blocks *= {"none": 0, "twice": 2}.get(everywhere, 1)
+    if len(everywhere) == 1:                                      # one gate's bias for all of them
+        blocks[:] = blocks[GATES.index(everywhere)]
     for n, gate in enumerate(gates_of(problem.network)):
-        blocks[n] *= {"none": 0, "twice": 2}.get(mistakes.get(f"forward.bias.{gate.strip()}", ""), 1)
+        blocks[n] *= {"none": 0, "twice": 2}.get(mistakes.get(f"forward.bias.{gate}", ""), 1)
     return blocks
 
 

@@ -54,7 +54,7 @@ def judge(look: Looker, seed: int = 0) -> Verdict:
 
 def _judge(look: Looker, seed: int) -> Verdict:
     notes: list[tuple[str, dict[str, Any]]] = []
-    sizes = PROBLEMS
+    sizes: tuple[tuple[int, int, int], ...] = PROBLEMS
     try:
         seen = [look(*size, seed + 7) for size in sizes]
     except StudentError as problem:            # perhaps only because D and H differ

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,8 @@ class Network:
         arrays = [np.array(value) for value in arguments]
         if self.network == "rnn":
             arrays.insert(2, np.zeros(0))
-        problem = in_file_order(Problem(self.network, *arrays, dh=np.zeros(0)), GATES, self.gates)
+        x, h0, c0, W, U, b = arrays
+        problem = in_file_order(Problem(self.network, x, h0, c0, W, U, b, np.zeros(0)), GATES, self.gates)
         return self._states(problem).h[1:].copy(), problem
 
     def _states(self, problem: Problem) -> States:
@@ -79,8 +80,7 @@ class Network:
 
     def backward(self, dh: Array, cache: Problem) -> dict[str, Array]:
         """The gradients as a dict."""
-        arrays = {name: getattr(cache, name) for name in TENSORS["lstm"]}
-        problem = Problem(self.network, dh=np.array(dh, np.float64), **arrays)
+        problem = replace(cache, dh=np.array(dh, np.float64))
         self.calls.append(problem)
         result = Result(problem, self.mistakes, self._states(problem))
         gradients = {name: result.tensor(name) for name in TENSORS[self.network]}

@@ -25,7 +25,9 @@ from .tensors import Result
 Look = Callable[[int, int, int, int], Observation]      # T, H, D, seed -> what the file gives
 SEARCHED = ((1, 4, 4), (3, 4, 4))                       # T, H, D: with D = H nothing fails for its shape
 FRESH = ((1, 2, 2), (2, 3, 3), (4, 3, 3), (7, 2, 2))
-SECONDS = 4.0
+SECONDS = 2.0            # of processor time for each search; then the verdict is "unknown"
+
+LEVELS = ((0, 1), (1, 1), (0, 2), (2, 1), (1, 2), (2, 2), (3, 1), (0, 3))      # mistakes along the paths, in each tensor
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ def forward_mistakes(look: Look, seed: int) -> Found | None:
     network = seen[0].problem.network
     at_once = [key for key in keys(network, "forward") if key.name not in ("forward.h", "forward.c")]
     later = [key for key in keys(network, "forward") if key.name in ("forward.h", "forward.c")]
-    started = time.monotonic()
+    started = time.process_time()
     for first in combinations_of(at_once + later, 3):
-        if time.monotonic() - started > SECONDS:
+        if time.process_time() - started > SECONDS:
             return None
         if any(value not in ("zero start",) for name, value in first.items() if name in ("forward.h", "forward.c")):
             continue                          # these do not show at T = 1
@@ -92,26 +94,30 @@ def backward_mistakes(look: Look, seed: int, base: Mistakes) -> Found | None:
     seen = [look(*sizes, seed) for sizes in SEARCHED]
     fresh = [look(*sizes, seed + 1) for sizes in FRESH]
     kinds = ({}, {"backward.of": "own"}, {"backward.of": "cache"}) if base else ({},)
-    started, found = time.monotonic(), []
+    end = time.process_time() + SECONDS
     bases = [{**base, **kind} for kind in kinds]
     locals_of = [local_mistakes(seen[0], full) for full in bases]
-    for most_path, most_own in ((0, 1), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1)):
-        for full, some in zip(bases, locals_of):
-            for local in some[0][:6]:
-                limit = SECONDS - (time.monotonic() - started)
-                found += _along_paths({**full, **local}, seen[1], most_path, most_own, some[1], limit)
+    tried: set[frozenset] = set()
+    for most_path, most_own in LEVELS:
+        found: list[dict[str, str]] = []
+        for full, (some, orders) in zip(bases, locals_of):
+            for local in some[:6]:
+                found += _along_paths({**full, **local}, seen[1], most_path, most_own, orders, end)
         for mistakes in sorted(found, key=cost):
-            worst = residual(mistakes, [*seen, *fresh], ("gradients",))
-            if worst <= BOUND:
-                return Found(mistakes, worst)
-        if time.monotonic() - started > SECONDS:
+            if frozenset(mistakes.items()) not in tried:
+                tried.add(frozenset(mistakes.items()))
+                worst = residual(mistakes, [*seen, *fresh], ("gradients",))
+                if worst <= BOUND:
+                    return Found(mistakes, worst)
+        if time.process_time() > end:
             return None
     return None
 
 
 def _along_paths(base: Mistakes, seen: Observation, most: int, most_own: int, orders: tuple[str, ...],
-                 limit: float) -> list[dict[str, str]]:
-    network, started = seen.problem.network, time.monotonic()
+                 end: float) -> list[dict[str, str]]:
+    """All sets of mistakes along the paths with which every returned tensor can be explained alone."""
+    network = seen.problem.network
     names = keys(network, "path")
     if network == "lstm":
         blind = not np.any(seen.problem.c0)                  # with c_0 = 0 nothing of delta^f shows at T = 1
@@ -121,21 +127,23 @@ def _along_paths(base: Mistakes, seen: Observation, most: int, most_own: int, or
     states = forward(seen.problem, base)
     found = []
     for path in combinations_of(names, most):
-        if len(path) < most and most > 1 or time.monotonic() - started > limit:
-            continue
-        whole = explain_all(Result(seen.problem, {**base, **path}, states), seen, most_own, orders)
-        if whole is not None:
-            found.append({**base, **path, **whole})
+        if time.process_time() > end:
+            break
+        if len(path) == most or most < 2:
+            whole = explain_all(Result(seen.problem, {**base, **path}, states), seen, most_own, orders, end)
+            if whole is not None:
+                found.append({**base, **path, **whole})
     return found
 
 
-def explain_all(result: Result, seen: Observation, most: int, orders: tuple[str, ...]) -> dict[str, str] | None:
-    """The own mistakes of all returned tensors; None as soon as one cannot be explained."""
+def explain_all(result: Result, seen: Observation, most: int, orders: tuple[str, ...],
+                end: float = float("inf")) -> dict[str, str] | None:
+    """The own mistakes of all returned tensors; None as soon as one cannot be explained, or time is up."""
     own: list[Choice] = []
     for name in ("x", "b", "delta", "U", "W", "c0", "h0"):
         if name in seen.gradients:
             choice = explain(result, name, seen.gradients[name], most, orders)
-            if choice is None:
+            if choice is None or time.process_time() > end:
                 return None
             own.append(choice)
     return dict(chain.from_iterable(own))

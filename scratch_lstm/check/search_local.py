@@ -7,7 +7,8 @@ that the costs of several mistakes add and do not multiply.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -59,26 +60,32 @@ class Table:
 
     def __init__(self, problem: Problem, states: States, base: Mistakes) -> None:
         network, dh = problem.network, problem.dh[0]
-        known, lstm = DICTIONARY[network], problem.network == "lstm"
+        lstm = network == "lstm"
         self.values: dict[str, Array] = {}
         self.choices: dict[str, list[Choice]] = {}
         self.shared: list[Choice] = [()]
         dc = dh[None]
         if lstm:
-            self.shared = _choices([known["slope.c"], known["factor.c"]])
+            self.shared = _choices(network, "slope.c", "factor.c")
             dc = np.array([dh * factor_of(states, "c", m)[0] * cell_slope_of(states, m)[0]
                            for m in ({**base, **dict(choice)} for choice in self.shared)])
         for gate in gates_of(network):
             names = [f"slope.{gate}", f"factor.{gate}", f"source.{gate}"] if lstm else ["slope"]
-            self.choices[gate] = own = _choices([known[name] for name in names])
-            full = [{**base, **dict(choice)} for choice in own]
-            values = np.array([slope_of(states, network, gate, m)[0] for m in full])
+            self.choices[gate] = own = _choices(network, *names)
+            values = self._values(own, names[0], lambda m: slope_of(states, network, gate, m)[0], base)
             above = dh[None, None]
             if lstm:
-                values = values * np.array([factor_of(states, gate, m)[0] for m in full])
-                from_c = np.array([(f"source.{gate}" in m) == (gate == "o") for m in full])
+                values = values * self._values(own, names[1], lambda m: factor_of(states, gate, m)[0], base)
+                from_c = np.array([(f"source.{gate}" in dict(choice)) == (gate == "o") for choice in own])
                 above = np.where(from_c[None, :, None], dc[:, None], dh)
             self.values[gate] = above * values
+
+    @staticmethod
+    def _values(own: list[Choice], name: str, array_of: Callable[[Mistakes], Array], base: Mistakes) -> Array:
+        """For each choice the array that the key `name` gives; each value of the key is computed once."""
+        values = [dict(choice).get(name, "") for choice in own]
+        arrays = {value: array_of({**base, name: value} if value else base) for value in set(values)}
+        return np.array([arrays[value] for value in values])
 
     def candidates(self, block: Array) -> dict[int, dict[str, Choice]]:
         """For each shared choice, the gates that could have given the block, with their fewest mistakes."""
@@ -90,8 +97,10 @@ class Table:
         return found
 
 
-def _choices(keys: list) -> list[Choice]:
+@lru_cache(maxsize=None)
+def _choices(network: str, *names: str) -> list[Choice]:
     """All combinations of the keys' values, each key also right, the fewest mistakes first."""
+    keys = [DICTIONARY[network][name] for name in names]
     options = [[(), *(((key.name, value),) for value in key.values)] for key in keys]
     return sorted((sum(chosen, ()) for chosen in product(*options)), key=len)
 
@@ -112,7 +121,11 @@ def local_mistakes(seen: Observation, base: Mistakes) -> tuple[list[dict[str, st
     found: dict[Choice, int] = {}
     orders: set[str] = set()
     for scaled in (False, True):
+        read: list[Array] = []
         for cost, delta in observed_deltas(seen, states, scaled):
+            if any(same(delta, other) for other in read):
+                continue                                  # most often all tensors say the same
+            read.append(delta)
             for local, order in _explained(delta, table, base):
                 _keep(found, local, cost + (order != ""))
                 if order:

@@ -27,10 +27,8 @@ def how(one: Named, network: str, language: str, declared: str = "ifgo") -> str:
     value = one.value
     if one.key.count(".") == 1 and (one.key in ("path.h", "path.c") or one.key.startswith(("end", "forward", "from"))):
         family = one.key
-    if one.key == "forward.bias":
-        family, value = "forward.bias", "one for all"
-    if one.key == "forward.bias." or one.key.startswith("forward.bias."):
-        family = "forward.bias"
+    if one.key.startswith("forward.bias"):
+        family, value = "forward.bias", value if value in ("none", "twice") else "one for all"
     if one.key == "forward.activation":
         family = "forward.activation"
     sentence = words.SENTENCES.get((family, value)) or words.SENTENCES[family, "*"]

@@ -9,6 +9,8 @@ Each tensor has keys of its own, which no other tensor depends on: the search us
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .backward import Deltas, backward, through
@@ -17,14 +19,15 @@ from .problem import GATES, Problem
 
 
 def weights(value: str, T: int) -> Array:
-    """(T, T): how often the term t, k is counted in the double sum; 1 for every k <= t, where right."""
+    """(T, T): how often the term t, k is counted in the double sum; where right once, and delta_{t,k} is zero
+    for k > t."""
     t, k = np.indices((T, T))
-    counted = {
+    counted: dict[str, Array] = {
         "last": k == T - 1, "first": k == 0, "without the first": k > 0, "without the last": k < T - 1,
-        "longest chain": k == 0, "t times k = 1": (k == 0) * (t + 1), "counted twice": t - k + 1,
+        "t times k = 1": (k == 0) * (t + 1), "counted twice": np.maximum(t - k + 1, 0),
         "k = t only": k == t, "t = T only": t == T - 1,
-    }.get(value, np.ones((T, T)))
-    return counted * np.tri(T)
+    }
+    return counted.get(value, np.ones((T, T))).astype(float)
 
 
 def rows_of_input(value: str, problem: Problem, s: States) -> Array:
@@ -54,7 +57,11 @@ class Result:
 
     def __init__(self, problem: Problem, mistakes: Mistakes, states: States | None = None) -> None:
         self.problem, self.mistakes = problem, mistakes
-        self.states = forward(problem, mistakes) if states is None else states
+        states = forward(problem, mistakes) if states is None else states
+        if "backward.of" not in mistakes:            # the textbook's backward pass looks one step back, always
+            plain = list(range(len(problem.x)))
+            states = replace(states, sources_h=plain, sources_c=plain)
+        self.states = states
         self._deltas: dict[tuple[str, str], Deltas] = {}
 
     def deltas(self, m: Mistakes) -> Deltas:
@@ -119,9 +126,11 @@ class Result:
         """db (G, H) of the file's own forward pass, where that one has a mistake in its biases."""
         if m.get("backward.of") != "own":
             return total
-        if "forward.bias" in m:
+        everywhere = m.get("forward.bias", "")
+        total = total * {"none": 0, "twice": 2}.get(everywhere, 1)
+        if len(everywhere) == 1:
             taken = np.zeros_like(total)
-            taken[GATES.index(m["forward.bias"])] = total.sum(axis=0)
+            taken[GATES.index(everywhere)] = total.sum(axis=0)
             total = taken
         gates = GATES if self.problem.network == "lstm" else [""]
         often = [{"none": 0, "twice": 2}.get(m.get(f"forward.bias.{gate}", ""), 1) for gate in gates]
