@@ -67,6 +67,15 @@ def along_c(value: str, dc: Array, local: Array, f: Array, k: int, s: States) ->
     return part * instead.get(value, lambda: f[k])()
 
 
+def between(value: str, slopes: Array, s: States, k: int) -> Array:
+    """The RNN's f'(z_k) at every step but the last, or what stands in its place."""
+    if value == "missing":
+        return np.ones_like(slopes[k])
+    if value in ("h_k", "h_{k+1}"):
+        return s.h[k + (2 if value == "h_{k+1}" else 1)]
+    return slopes[k + 1 if value == "f' of k+1" else k]
+
+
 def ends(m: Mistakes) -> tuple[str, str]:
     """What happens at h_0 and c_0: as at every step, if nothing else is said; a path that is dropped
     between the steps is not thereby dropped here."""
@@ -110,7 +119,8 @@ def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
             value = end_c if n == T - 1 else path_c
             at_c[to_c] += along_c(value, dc, local, s.a[:, 1], k, s)
         else:
-            z[:, k], a[:, k] = (dh * A[k, 0])[:, None], dh[:, None]
+            slope = between(m.get("between", ""), A[:, 0], s, k) if n else A[k, 0]
+            z[:, k], a[:, k] = (dh * slope)[:, None], dh[:, None]
         z[:, k], a[:, k] = z[:, k, blocks], a[:, k, blocks]
         value = end_h if n == T - 1 else path_h
         later = value == "delta of k+2" and n

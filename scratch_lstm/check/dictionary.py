@@ -57,7 +57,7 @@ def _input(tensor: str, values: tuple[str, ...], equation: str, section: str) ->
 
 
 _INPUT_W = ("x_{k-1}", "x_{k+1}", "x_{k-1} or x_T", "h_{k-1}", "h_k")
-_INPUT_U = ("h_k", "x_k", "h_{k-2}", "h_0", "h_{k-1}, h_0 = 0")
+_INPUT_U = ("h_k", "x_k", "h_{k-2}", "h_0", "h_{k-1}, h_0 = 0", "h_{k-1}, h_1 for h_0")
 _FROM_X = ("other matrix", "not transposed", "zero", "step before", "step after", "last step only", "reversed",
            "before f'", "k = t only")
 _END_H = ("zero", "no U^T", "not transposed", "other matrix", "before f'")
@@ -82,6 +82,7 @@ RNN = [
     Key("slope", "local", "tanh-derivative-g", _others(TANH), "(6.36)", "2.3"),
     Key("path.h", "path", "path-through-h", _PATH_H, "(6.36)", "2.3"),
     Key("loop", "path", "path-through-h", ("forward",), "(6.36)", "2.3"),
+    Key("between", "path", "path-through-h", ("missing", "f' of k+1", "h_{k+1}", "h_k"), "(6.36)", "2.3"),
     Key("end.h0", "tensor", "initial-state", _END_H, "(6.36)", "2.6", tensor="h0"),
     Key("from.x", "tensor", "input-gradient", _FROM_X, "(6.36)", "2.6", tensor="x"),
     *_SHARED,
@@ -98,7 +99,8 @@ LSTM = [
     Key("forward.c", "forward", "forward-state", ("first", "two back", "zero start"), "(6.51)", "6.1"),
     Key("forward.start", "forward", "forward-state", ("exchanged",), "(6.51)", "6.1"),
     Key("forward.bias", "forward", "forward-bias", ("none", "twice", *GATES), "(6.57)", "6.2"),
-    *(Key(f"forward.bias.{gate}", "forward", "forward-bias", ("none", "twice"), _EQUATION[gate], "6.1", gate)
+    *(Key(f"forward.bias.{gate}", "forward", "forward-bias", ("none", "twice", *GATES.replace(gate, "")),
+          _EQUATION[gate], "6.1", gate)
       for gate in GATES),
     Key("forward.order", "forward", "forward-gate-order", ORDERS, "(6.57)", "6.3"),
     *(Key(f"slope.{gate}", "local", "sigmoid-derivative", _others(LOGISTIC), _EQUATION[gate], "7.4", gate)
@@ -122,6 +124,8 @@ LSTM = [
     Key("end.c0", "tensor", "initial-state", ("zero", "without f", "f (1 - f)", "i", "o", "through h only", "h0"),
         "(6.51)", "7.5", tensor="c0"),
     Key("from.x", "tensor", "input-gradient", _FROM_X + SOME_GATES, "(6.57)", "7.5", tensor="x"),
+    *(Key(f"block.b.{gate}", "tensor", "bias-delta", tuple(GATES.replace(gate, "")), "(6.41)", "7.5", gate, "b")
+      for gate in GATES),
     *(Key(f"order.{tensor}", "tensor", "gate-order", ORDERS, "(6.57)", "6.3", tensor=tensor) for tensor in "WUb"),
     Key("order.delta", "tensor", "gate-order", ORDERS, "(6.57)", "6.3", tensor="delta"),
     Key("scale.c0", "tensor", "scaled", SCALES, "(6.51)", "7.5", tensor="c0"),

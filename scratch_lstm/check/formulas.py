@@ -17,12 +17,13 @@ _LOGISTIC = {
 _TANH = {
     "tanh": "s", "of the activated value": "1 - tanh²(s)", "1 - tanh": "1 - s", "1 - z^2": "1 - z²",
     "sigma'": "s (1 - s)", "sigma' of z": "σ(z) (1 - σ(z))", "1 + tanh^2": "1 + s²", "squared": "(1 - s²)²",
+    "1 / tanh'": "1 / (1 - s²)",
 }
 _CELL = {
     "1 - c^2": "1 - c_k²", "of tanh c": "1 - tanh²(tanh c_k)", "of z": "1 - tanh²(z^g_k)", "tanh c": "tanh(c_k)",
     "1 - tanh c": "1 - tanh(c_k)", "1 - h^2": "1 - h_k²", "of h": "1 - tanh²(h_k)", "of c_{k-1}": "1 - tanh²(c_{k-1})",
 }
-_INPUTS = {"x_{k-1} or x_T": "x_{k-1}; k = 1: x_T", "h_{k-1}, h_0 = 0": "h_{k-1}; h_0 = 0"}
+_INPUTS = {"x_{k-1} or x_T": "x_{k-1}; k = 1: x_T", "h_{k-1}, h_0 = 0": "h_{k-1}; h_0 = 0", "h_{k-1}, h_1 for h_0": "h_{k-1}; k = 1: h_1"}
 _FROM_X = {"other matrix": "U^T δ_k", "not transposed": "W δ_k", "before f'": "W^T dL/d(gate)", "zero": "0",
            "step before": "W^T δ_{k-1}", "step after": "W^T δ_{k+1}", "k = t only": "W^T δ_{k,k}"}
 _FROM_H = {"other matrix": "W^T δ_{k+1}", "not transposed": "U δ_{k+1}", "before f'": "U^T dL/d(gate)",
@@ -33,6 +34,7 @@ _END_C = {"zero": "0", "without f": "dL/dc_1", "f (1 - f)": "f_1 (1 - f_1) dL/dc
           "o": "o_1 dL/dc_1", "through h only": "f_1 o_1 (1 - tanh²(c_1)) dL/dh_1", "h0": "dL/dh_0"}
 _PATH_C = {"f of the step before": "f_k", "f of the step after": "f_{k+2}", "f (1 - f)": "f_{k+1} (1 - f_{k+1})",
            "i": "i_{k+1}", "o": "o_{k+1}"}
+_BETWEEN = {"f' of k+1": "1 - h_{k+1}²", "h_{k+1}": "h_{k+1}", "h_k": "h_k"}
 Triple = tuple[str, str | None, str]
 
 
@@ -43,6 +45,8 @@ def _only(value: str, matrix: str, step: str) -> str:
 def formula(one: Named, network: str) -> Triple | None:
     """(the quantity, what is written or None where a factor is missing, what belongs there)"""
     family, _, rest = one.key.partition(".")
+    if one.key == "between":
+        return "δ_k, k < T", _BETWEEN.get(one.value), "f'(z_k) = 1 - h_k²"
     table = {"slope": _slope, "factor": _factor, "source": _source, "input": _input, "from": _from_x,
              "end": _end, "path": _path}.get(family)
     return table(one, rest, network) if table else None

@@ -67,16 +67,19 @@ def gates_of(network: str) -> str:
     return GATES if network == "lstm" else " "
 
 
+def bias_of(network: str, mistakes: Mistakes) -> list[tuple[int, int]]:
+    """For each block the block whose bias it really gets, and how often."""
+    everywhere, found = mistakes.get("forward.bias", ""), []
+    for n, gate in enumerate(gates_of(network)):
+        value = mistakes.get(f"forward.bias.{gate}", "") or everywhere
+        found.append((GATES.index(value) if len(value) == 1 else n, {"none": 0, "twice": 2}.get(value, 1)))
+    return found
+
+
 def biases(problem: Problem, mistakes: Mistakes) -> Array:
     """(G, H): the bias that each block really gets."""
-    blocks = problem.b.reshape(-1, len(problem.h0)).copy()
-    everywhere = mistakes.get("forward.bias", "")
-    blocks *= {"none": 0, "twice": 2}.get(everywhere, 1)
-    if len(everywhere) == 1:                                      # one gate's bias for all of them
-        blocks[:] = blocks[GATES.index(everywhere)]
-    for n, gate in enumerate(gates_of(problem.network)):
-        blocks[n] *= {"none": 0, "twice": 2}.get(mistakes.get(f"forward.bias.{gate}", ""), 1)
-    return blocks
+    blocks = problem.b.reshape(-1, len(problem.h0))
+    return np.array([often * blocks[n] for n, often in bias_of(problem.network, mistakes)])
 
 
 def sources(T: int, value: str) -> list[int]:

@@ -12,7 +12,7 @@ from .dictionary import COURSE, DICTIONARY
 from .forward import Mistakes
 
 SHARED_BY_TENSORS = ("order", "scale", "sum", "before", "input", "outer")
-SHARED_BY_GATES = ("forward.bias", "slope", "source", "forward.activation")
+SHARED_BY_GATES = ("forward.bias", "block.b", "slope", "source", "forward.activation")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def named(network: str, mistakes: Mistakes, returned: list[str]) -> list[Named]:
         for other in together:
             del left[other]
         gates = "".join(known[other].gate or "" for other in together)
-        tensors = tuple(t for other in together if (t := known[other].tensor))
+        tensors = tuple(dict.fromkeys(t for other in together if (t := known[other].tensor)))
         found.append(_merged(Named(key.site, name, value, gates, tensors, key.equation, key.section), returned))
     return found
 

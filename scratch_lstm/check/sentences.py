@@ -28,7 +28,8 @@ def how(one: Named, network: str, language: str, declared: str = "ifgo") -> str:
     if one.key.count(".") == 1 and (one.key in ("path.h", "path.c") or one.key.startswith(("end", "forward", "from"))):
         family = one.key
     if one.key.startswith("forward.bias"):
-        family, value = "forward.bias", value if value in ("none", "twice") else "one for all"
+        other = "one for all" if one.key == "forward.bias" else "another"
+        family, value = "forward.bias", value if value in ("none", "twice") else other
     if one.key == "forward.activation":
         family = "forward.activation"
     sentence = words.SENTENCES.get((family, value)) or words.SENTENCES[family, "*"]

@@ -39,6 +39,7 @@ TANH = {                                   # of z and a = tanh(z)
     "sigma' of z": lambda z, a: sigmoid(z) * (1 - sigmoid(z)),
     "1 + tanh^2": lambda z, a: 1 + a ** 2,
     "squared": lambda z, a: (1 - a ** 2) ** 2,
+    "1 / tanh'": lambda z, a: 1 / (1 - a ** 2),
 }
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from .backward import Deltas, backward, through
-from .forward import Array, Mistakes, States, forward
+from .forward import Array, Mistakes, States, bias_of, forward
 from .problem import GATES, Problem
 
 
@@ -39,6 +39,8 @@ def rows_of_input(value: str, problem: Problem, s: States) -> Array:
         return np.vstack([0 * x[:1], x[:-1]] if value == "x_{k-1}" else [x[1:], 0 * x[:1]])
     if value == "h_{k-1}, h_0 = 0":
         return np.vstack([0 * h[:1], h[1:-1]])
+    if value == "h_{k-1}, h_1 for h_0":
+        return np.vstack([h[1:2], h[1:-1]])
     if value == "h_{k-2}":
         return h[np.maximum(np.arange(len(x)) - 1, 0)]
     return {"x_{k-1} or x_T": lambda: np.roll(x, 1, 0), "h_k": lambda: h[1:], "c_{k-1}": lambda: c[:-1],
@@ -123,15 +125,12 @@ class Result:
         return product.reshape(-1, inputs.shape[1])
 
     def _bias(self, total: Array, m: Mistakes) -> Array:
-        """db (G, H) of the file's own forward pass, where that one has a mistake in its biases."""
+        """db (G, H); of the file's own forward pass, where that one has a mistake in its biases."""
+        if self.problem.network == "lstm":
+            total = total[[GATES.index(m.get(f"block.b.{gate}", gate)) for gate in GATES]]
         if m.get("backward.of") != "own":
             return total
-        everywhere = m.get("forward.bias", "")
-        total = total * {"none": 0, "twice": 2}.get(everywhere, 1)
-        if len(everywhere) == 1:
-            taken = np.zeros_like(total)
-            taken[GATES.index(everywhere)] = total.sum(axis=0)
-            total = taken
-        gates = GATES if self.problem.network == "lstm" else [""]
-        often = [{"none": 0, "twice": 2}.get(m.get(f"forward.bias.{gate}", ""), 1) for gate in gates]
-        return total * np.array(often)[:, None]
+        taken = np.zeros_like(total)
+        for block, (n, often) in zip(total, bias_of(self.problem.network, m)):
+            taken[n] += often * block
+        return taken

@@ -19,6 +19,7 @@ SENTENCES = {
     ("forward.c", "zero start"): "c starts from zero where the given c_0 belongs.",
     ("forward.start", "exchanged"): "h_0 and c_0 are exchanged.",
     ("forward.bias", "one for all"): "all four gates use the bias of gate {value}; each gate has its own.",
+    ("forward.bias", "another"): "gate {gates} gets the bias of gate {value} where {bias} belongs.",
     ("forward.bias", "none"): "the bias {bias} is forgotten.",
     ("forward.bias", "twice"): "the bias {bias} is added twice.",
     ("forward.order", "*"): "the rows of W, U, b are split as {value}; the file says GATES = \"{declared}\".",
@@ -57,6 +58,7 @@ SENTENCES = {
                              "belongs.",
     ("units", "summed"): "db: the entries of δ are summed over the hidden units too; only the sum over the steps "
                          "belongs there.",
+    ("block.b", "*"): "db: the block of gate {gates} is made of δ^{value}; its own δ^{gates} belongs there.",
     ("order", "*"): "{tensors}: the blocks are returned as {value} where {declared} belongs.",
     ("scale", "half"): "{tensors}: half of what it should be.",
     ("scale", "twice"): "{tensors}: twice what it should be.",
