@@ -19,15 +19,14 @@ from .problem import GATES, Problem
 
 
 def weights(value: str, T: int) -> Array:
-    """(T, T): how often the term t, k is counted in the double sum; where right once, and delta_{t,k} is zero
-    for k > t."""
+    """(T, T): how often the term t, k is counted in the double sum; it should be once."""
     t, k = np.indices((T, T))
     counted: dict[str, Array] = {
         "last": k == T - 1, "first": k == 0, "without the first": k > 0, "without the last": k < T - 1,
         "t times k = 1": (k == 0) * (t + 1), "counted twice": np.maximum(t - k + 1, 0),
         "k = t only": k == t, "t = T only": t == T - 1,
     }
-    return counted.get(value, np.ones((T, T))).astype(float)
+    return counted[value].astype(float)
 
 
 def rows_of_input(value: str, problem: Problem, s: States) -> Array:
@@ -109,9 +108,11 @@ class Result:
             z = z[:, :, [GATES.index(gate) for gate in order]]
         if name == "delta":
             return z.reshape(T, T, -1)
-        summed = np.einsum("tk,tkgi->kgi", weights(m.get(f"sum.{name}", ""), T), z)   # (T, G, H)
-        if m.get(f"sum.{name}") == "mean":
-            summed = summed / T
+        value = m.get(f"sum.{name}", "right")
+        if value in ("right", "mean"):
+            summed = z.sum(axis=0) / (T if value == "mean" else 1)                    # (T, G, H)
+        else:
+            summed = np.einsum("tk,tkgi->kgi", weights(value, T), z)
         if name == "b":
             value, total = m.get("units.b"), summed.sum(axis=0)                       # (6.41)
             if value == "summed":
