@@ -13,7 +13,7 @@ HOUSE = ["errors", "files", "functional", "kernels.numpy_cell", "kernels.numpy_a
          "kernels.numba_cell", "kernels.numba_loop", "kernels.numba_adam", "kernels.numba_loss",
          "kernels.cupy_cell", "backend", "rnn_textbook", "lstm_textbook", "lstm", "layers", "model", "optim",
          "gradcheck", "check.problem", "check.forward", "check.slopes", "check.backward", "check.tensors",
-         "check.dictionary", "check.observation", "check.search_local", "check.search_tensors", "check.search",
+         "check.dictionary", "check.observation", "check.search_local", "check.search_deltas", "check.search_tensors", "check.search",
          "check.naming", "check.program", "check.contract", "check.look", "check.precision", "check.clip",
          "check.judge", "check.words_en", "check.words_zh", "check.formulas", "check.sentences", "check.pages",
          "check.example", "check.report", "check.forms_batch", "check.forms_torch", "check.forms_loss",

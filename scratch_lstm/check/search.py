@@ -18,6 +18,7 @@ from .dictionary import keys
 from .forward import Mistakes, forward
 from .observation import BOUND, Observation, error, same
 from .problem import draw
+from .search_deltas import could_be, readings
 from .search_local import local_mistakes
 from .search_tensors import Choice, explain
 from .tensors import Result
@@ -125,12 +126,16 @@ def _along_paths(base: Mistakes, seen: Observation, most: int, most_own: int, or
                   if key.name in ("factor.f", "slope.f", "source.f")[:3 if blind else 1]]
         names = names + [key for key in hidden if key.name not in base]
     states = forward(seen.problem, base)
+    possible = readings(seen, Result(seen.problem, base, states).states, orders) if most > 1 else []
     found = []
     for path in combinations_of(names, most):
         if time.process_time() > end:
             break
         if len(path) == most or most < 2:
-            whole = explain_all(Result(seen.problem, {**base, **path}, states), seen, most_own, orders, end)
+            result = Result(seen.problem, {**base, **path}, states)
+            if most > 1 and possible and not could_be(result, possible):
+                continue
+            whole = explain_all(result, seen, most_own, orders, end)
             if whole is not None:
                 found.append({**base, **path, **whole})
     return found
