@@ -49,7 +49,8 @@ def test_a_right_file_is_right(source):
 @pytest.mark.parametrize("source, case", [(LSTM, case) for case in WRONG_LSTM] + [(RNN, case) for case in WRONG_RNN],
                          ids=lambda case: case[0] if isinstance(case, tuple) else "")
 def test_a_wrong_line_is_named(source, case):
-    """The mistakes are written as a student writes them, in the source, not as parameters of the dictionary."""
+    """The mistakes are written as a student writes them, in the source, not as parameters of the
+    dictionary."""
     _, line, wrong, site, gate = case
     verdict = verdict_of(with_line(source, line, wrong))
     assert verdict.verdict == "wrong", (verdict.where, verdict.notes)

@@ -51,7 +51,8 @@ def test_a_hostile_folder(tmp_path):
 
 
 def marked(pid):
-    """A process of a graded file; this test's own process may be one of them, if it is being graded itself."""
+    """A process of a graded file; this test's own process may be one of them, if it is being graded
+    itself."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             values = dict(line.split(b"=", 1) for line in file.read().split(b"\0") if b"=" in line)

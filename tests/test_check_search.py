@@ -1,4 +1,5 @@
-"""The dictionary of scratch_lstm.check: every mistake is found again, alone and with others, and nothing else is."""
+"""The dictionary of scratch_lstm.check: every mistake is found again, alone and with others, and nothing
+else is."""
 
 import numpy as np
 import pytest

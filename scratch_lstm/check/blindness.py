@@ -1,8 +1,8 @@
 """What can a check not see? Run it on the right network and on every mistake of the dictionary.
 
-The calls that the check makes are recorded. For a mistake that it lets through, the recorded problem is changed
-one property at a time, until the mistake shows: that property had hidden it. What the check would have seen is
-measured by the error of the gradients, not by the check itself, which chooses its own inputs.
+The calls that the check makes are recorded. For a mistake that it lets through, the recorded problem is
+changed one property at a time, until the mistake shows: that property had hidden it. What the check would
+have seen is measured by the error of the gradients, not by the check itself, which chooses its own inputs.
 """
 
 from __future__ import annotations

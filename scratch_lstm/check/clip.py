@@ -1,8 +1,8 @@
 """Is the file linear in dh? A backward pass is; one that clips its gradients is not.
 
-The search works with a small dh, where no clip acts. Here the same file gets a dh that is larger by 2^30, and what
-comes out shows the clip: entries cut to [-c, c], or a tensor (or all of them) shrunk to the norm c.
-"""
+The search works with a small dh, where no clip acts. Here the same file gets a dh that is larger by 2^30,
+and what comes out shows the clip: entries cut to [-c, c], or a tensor (or all of them) shrunk to the norm
+c. """
 
 from __future__ import annotations
 

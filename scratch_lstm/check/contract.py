@@ -1,9 +1,10 @@
-"""The plain form of a file: forward(x, h0, c0, W, U, b) -> h, cache; backward(dh, cache) -> dict of gradients.
+"""The plain form of a file: forward(x, h0, c0, W, U, b) -> h, cache; backward(dh, cache) -> dict of
+gradients.
 
-Also `delta(dh, cache)` -> (T, T, GH), every delta_{t,k}; and, in place of forward and backward, one step of the
-LSTM: `cell_forward(x, h, c, W, U, b) -> h, c, cache` and `cell_backward(dh, dc, cache) -> dict` with x, h0, c0,
-W, U, b, which the checker runs through time. A file without a forward pass gets a cache made by the checker.
-"""
+Also `delta(dh, cache)` -> (T, T, GH), every delta_{t,k}; and, in place of forward and backward, one step of
+the LSTM: `cell_forward(x, h, c, W, U, b) -> h, c, cache` and `cell_backward(dh, dc, cache) -> dict` with x,
+h0, c0, W, U, b, which the checker runs through time. A file without a forward pass gets a cache made by the
+checker. """
 
 from __future__ import annotations
 

@@ -103,4 +103,3 @@ def example_of(one: Named, network: str, found: Mistakes, returned: tuple[str, .
     return smallest(network, alone, names) or smallest(network, alone, ("b", "U", "W", "x", "h0", "c0"))
 
 
-

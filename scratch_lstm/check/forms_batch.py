@@ -24,7 +24,8 @@ def _function(names: dict[str, Any], name: str) -> Any:
 
 
 def _called(names: dict[str, Any], path: str, name: str, count: int, *arguments: Any) -> tuple:
-    """What a function returns, as a tuple of so many; None, as an empty skeleton gives it, is not written yet."""
+    """What a function returns, as a tuple of so many; None, as an empty skeleton gives it, is not written
+    yet."""
     result = call(path, name, _function(names, name), *arguments)
     if result is None or isinstance(result, tuple) and all(part is None for part in result):
         raise NotWritten(name)
@@ -87,8 +88,8 @@ LETTERS = {"i": "i", "f": "f", "g": "c", "o": "o"}          # their names of our
 
 def coursera(program: Program, p: Problem, gates: str) -> Answer:
     """lstm_forward(x, a0, parameters) -> a, y, c, caches; lstm_backward(da, caches) -> a dict of gradients.
-    x (D, N, T), a (H, N, T); parameters Wf, bf, Wi, bi, Wc, bc, Wo, bo over [a_{t-1}, x_t], and Wy, by; c_0 = 0.
-    The RNN has Wax, Waa, ba."""
+    x (D, N, T), a (H, N, T); parameters Wf, bf, Wi, bi, Wc, bc, Wo, bo over [a_{t-1}, x_t], and Wy, by; c_0
+    = 0. The RNN has Wax, Waa, ba."""
     names, path, H = program.fresh(), program.path, len(p.h0)
     x, a0, da = p.x.T[:, None], p.h0[:, None], p.dh.T[:, None]
     parameters = {"Wy": np.ones((1, H)), "Wya": np.ones((1, H)), "by": np.zeros((1, 1))}

@@ -1,9 +1,9 @@
 """Any function loss(parameters) -> loss, gradients, a number and a dict with the keys of the parameters.
 
-Without more, parameters is a dict with x, h0, c0, W, U, b and dh, and the loss is sum_t dh_t . h_t, the loss whose
-derivative by h_t is row t of dh: then the mistakes can be named. If the file has a dict PARAMETERS of its own, the
-loss may be anything: its gradients are compared with central differences of the loss itself, and nothing is named.
-"""
+Without more, parameters is a dict with x, h0, c0, W, U, b and dh, and the loss is sum_t dh_t . h_t, the
+loss whose derivative by h_t is row t of dh: then the mistakes can be named. If the file has a dict
+PARAMETERS of its own, the loss may be anything: its gradients are compared with central differences of the
+loss itself, and nothing is named. """
 
 from __future__ import annotations
 

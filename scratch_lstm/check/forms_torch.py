@@ -50,7 +50,8 @@ def answer(program: Program, p: Problem, gates: str) -> Answer:
 
 
 def _module(torch: Any, names: dict[str, Any], path: str, p: Problem, leaves: dict[str, Any], states: list) -> Any:
-    """Build the module, give its parameters our numbers, run it; its parameters take the place of our leaves."""
+    """Build the module, give its parameters our numbers, run it; its parameters take the place of our
+    leaves."""
     _, H, D = p.sizes
     chosen = names["MODULE"]
     module = call(path, chosen, names[chosen], D, H).double()

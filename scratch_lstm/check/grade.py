@@ -1,8 +1,8 @@
 """A folder of files, each in a process of its own, as one table: for teachers.
 
-All files are read before the first one runs, so that a file that writes into its neighbour changes nobody's row
-but, on the disk, its neighbour: that is said at the end. The table is written in one piece when all are done.
-"""
+All files are read before the first one runs, so that a file that writes into its neighbour changes nobody's
+row but, on the disk, its neighbour: that is said at the end. The table is written in one piece when all are
+done. """
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def row(path: Path, answer: dict[str, Any], seconds: float) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """The table as CSV, UTF-8 with a mark at the beginning, so that spreadsheets show Chinese. Raises OSError."""
+    """The table as CSV, UTF-8 with a mark at the beginning, so that spreadsheets show Chinese. Raises
+    OSError."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()

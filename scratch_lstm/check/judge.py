@@ -1,9 +1,8 @@
 """The verdict on a file: right, wrong with the mistakes named, unknown, or error.
 
-A name is given only where the named mistakes reproduce everything that the file returned to 1e-9, on problems
-that the search never saw. The stages are the order in which a student writes: the forward pass, one step back,
-the paths through time, the sums, the ends.
-"""
+A name is given only where the named mistakes reproduce everything that the file returned to 1e-9, on
+problems that the search never saw. The stages are the order in which a student writes: the forward pass,
+one step back, the paths through time, the sums, the ends. """
 
 from __future__ import annotations
 
@@ -30,7 +29,8 @@ STAGES = ("forward", "one step", "through time", "sums", "ends")
 @dataclass
 class Verdict:
     """`residual` is the error of what is claimed: of the file itself if right, else of the named mistakes
-    together; inf where nothing was found. `stages` maps each stage to "right", "wrong", "not written", "?"."""
+    together; inf where nothing was found. `stages` maps each stage to "right", "wrong", "not written",
+    "?"."""
 
     verdict: str
     network: str = "lstm"
@@ -136,7 +136,8 @@ def _agrees(mistakes: dict[str, str], seen: list[Observation]) -> bool:
 
 
 def where(seen: list[Observation], base: dict[str, str], forward_unknown: bool) -> dict[str, Any]:
-    """What is known of a mistake without its name: the pass, the tensors, the gates, whether one step shows it."""
+    """What is known of a mistake without its name: the pass, the tensors, the gates, whether one step shows
+    it."""
     if forward_unknown:
         at_one = any(one.h is not None and not same(one.h, Result(one.problem, {}).states.h[1:])
                      for one in seen if one.problem.sizes[0] == 1)

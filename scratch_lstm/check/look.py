@@ -1,8 +1,7 @@
 """From a file and the sizes of a problem to an observation in the checker's own order of gates.
 
-dh is small (2^-10 of the usual size): a backward pass is linear in dh, so nothing changes except for a file that
-clips, and that is then seen by the same problem with a large dh.
-"""
+dh is small (2^-10 of the usual size): a backward pass is linear in dh, so nothing changes except for a file
+that clips, and that is then seen by the same problem with a large dh. """
 
 from __future__ import annotations
 
@@ -21,7 +20,8 @@ SMALL = 2.0 ** -10
 
 @dataclass(frozen=True)
 class Form:
-    """How a file is called: `answer` gets the program, a problem in the file's order of gates, and that order.
+    """How a file is called: `answer` gets the program, a problem in the file's order of gates, and that
+    order.
 
     `gates`: the order that the form prescribes, if it does. `zero_c0`: the form knows no c_0.
     """

@@ -1,8 +1,7 @@
 """From the keys of a hypothesis to mistakes with names: what belongs together is one mistake.
 
-The same order of the gates in dW, dU and db is one wrong order; a factor of all tensors is one factor; h_0 and
-c_0 exchanged is one exchange. A mistake keeps the tensors it was seen in.
-"""
+The same order of the gates in dW, dU and db is one wrong order; a factor of all tensors is one factor; h_0
+and c_0 exchanged is one exchange. A mistake keeps the tensors it was seen in. """
 
 from __future__ import annotations
 

@@ -56,13 +56,12 @@ class Shown:
 
 def check(forward: Callable | None = None, backward: Callable | None = None, *, delta: Callable | None = None,
           network: str = "lstm", gates: str = GATES, language: str = "en", hint: int = 2) -> Shown:
-    """Check functions of the plain form: forward(x, h0, c0, W, U, b) -> h, cache and backward(dh, cache) -> dict,
-    or delta(dh, cache); the RNN's forward is without c0. The result shows itself in a notebook.
+    """Check functions of the plain form: forward(x, h0, c0, W, U, b) -> h, cache and backward(dh, cache) ->
+    dict, or delta(dh, cache); the RNN's forward is without c0. The result shows itself in a notebook.
 
-    network: "lstm" or "rnn". gates: the order in which W, U, b are stacked. language: "en" or "zh". hint: 1 says
-    where a mistake is, 2 also the equation, 3 what is wrong. Functions that keep something between two calls are
-    called a second time with the first problem: if the answers differ, the verdict says so.
-    """
+    network: "lstm" or "rnn". gates: the order in which W, U, b are stacked. language: "en" or "zh". hint: 1
+    says where a mistake is, 2 also the equation, 3 what is wrong. Functions that keep something between two
+    calls are called a second time with the first problem: if the answers differ, the verdict says so. """
     given = {"forward": forward, "backward": backward, "delta": delta}
     names = {"NETWORK": network, "GATES": gates, **{name: f for name, f in given.items() if f is not None}}
     look = Looker(Functions(names))

@@ -13,8 +13,8 @@ from .sentences import WORDS, how
 
 
 def as_json(verdict: Verdict, language: str, declared: str = "ifgo") -> dict[str, Any]:
-    """One object. `residual` is null where there is nothing to compare; "not_written", "notes" and "stages" say
-    what the text says."""
+    """One object. `residual` is null where there is nothing to compare; "not_written", "notes" and "stages"
+    say what the text says."""
     return {
         "verdict": verdict.verdict,
         "mistakes": [{"site": one.site, "gate": one.gate, "how": how(one, verdict.network, language, declared),

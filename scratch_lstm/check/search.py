@@ -17,7 +17,7 @@ import numpy as np
 from .dictionary import keys
 from .forward import Mistakes, forward
 from .observation import BOUND, Observation, error, same
-from .problem import draw
+
 from .search_deltas import could_be, readings
 from .search_local import local_mistakes
 from .search_tensors import Choice, explain

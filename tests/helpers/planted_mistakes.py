@@ -38,7 +38,8 @@ def alone(network):
 
 
 def together(network):
-    """One mistake to a reader that is several keys: the same in all sums, one factor for all, exchanged ends."""
+    """One mistake to a reader that is several keys: the same in all sums, one factor for all, exchanged
+    ends."""
     tensors = TENSORS[network]
     found = [{f"sum.{name}": value for name in "WUb"} for value in SUMS if value != "without the first"]
     found += [{f"scale.{name}": value for name in tensors} for value in ("half", "minus")]
