@@ -39,7 +39,8 @@ def test_the_usual_checks(name, reasons):
     """The numbers are those of the page; the reasons are these; the remedy names what it takes to see all."""
     source = (CHECKS / f"{name}.py").read_text(encoding="utf-8")
     found = look_at_check(source, name)
-    row = next(line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {name}.py"))
+    row = next(line for line in PAGE.read_text(encoding="utf-8").splitlines()
+               if line.startswith(f"| {name}.py"))
     assert found.accepts_right and f"| {len(found.hidden)} of {found.tried} |" in row
     counted = {len(group) for group in found.groups().values()}
     assert {int(number) for number in re.findall(r"\((\d+)\)", row)} <= counted

@@ -19,16 +19,19 @@ HOSTILE = {
     "c_loop.py": ("while True:\n    pass\n", "error", "did not finish"),
     "d_exit.py": ("import os\nos._exit(7)\n", "error", "exit status 7"),
     "e_memory.py": ("big = [0.0] * (10 ** 9 // 8)\nmore = bytearray(10 ** 9)\n" + LSTM, "error", "memory"),
-    "f_fork.py": ("import os, time\nif os.fork() == 0:\n    os.setsid()\n    while True:\n        time.sleep(1)\n" + LSTM,
+    "f_fork.py": ("import os, time\nif os.fork() == 0:\n    os.setsid()\n"
+                  "    while True:\n        time.sleep(1)\n" + LSTM,
                   "right", ""),
     "g_closed.py": ("import sys\nsys.stdout.close()\nsys.stderr.close()\n" + LSTM, "right", ""),
-    "h_prints.py": ("import os\nfor _ in range(50):\n    print('x' * 10 ** 5)\n    os.write(1, b'y' * 10 ** 5)\n" + LSTM,
+    "h_prints.py": ("import os\nfor _ in range(50):\n    print('x' * 10 ** 5)\n"
+                    "    os.write(1, b'y' * 10 ** 5)\n" + LSTM,
                     "right", ""),
     "i_neighbour.py": ("open('FOLDER/a_right.py', 'w').write('raise SystemExit')\n" + LSTM, "right", ""),
     "j_both.py": ("import os\nos.fork()\n" + LSTM, "right", ""),
     "k_syntax.py": ("def forward(:\n", "error", "no Python"),
     "l_crash.py": ("import ctypes\nctypes.string_at(0)\n", "error", "exit status -11"),
-    "m_thread.py": ("import threading, time\nthreading.Thread(target=time.sleep, args=(1e6,)).start()\n" + LSTM,
+    "m_thread.py": ("import threading, time\n"
+                    "threading.Thread(target=time.sleep, args=(1e6,)).start()\n" + LSTM,
                     "right", ""),
     "n_cell.py": ("raise ValueError('=1+1')\n", "error", "=1+1"),
 }
@@ -62,7 +65,8 @@ def marked(pid):
 
 
 def test_the_table_is_written_whole_and_is_harmless(tmp_path):
-    answer = {"verdict": "error", "stages": {}, "mistakes": [], "not_written": [], "notes": ["=cmd|' /C calc'!A0"],
+    answer = {"verdict": "error", "stages": {}, "mistakes": [], "not_written": [],
+              "notes": ["=cmd|' /C calc'!A0"],
               "residual": None}
     file = tmp_path / "grades.csv"
     write_csv(file, [row(tmp_path / "学生.py", answer, 0.5)])
@@ -86,7 +90,8 @@ def test_the_command_grades(tmp_path, capsys):
 
 def test_the_help_says_what_the_limits_do_and_do_not():
     text = " ".join(parser().format_help().split())
-    for words in ("checking it means running it", "time limit", "memory limit", "does not protect you from malice",
+    for words in ("checking it means running it", "time limit", "memory limit",
+                  "does not protect you from malice",
                   "falsify its own row", "container"):
         assert words in text
 

@@ -32,7 +32,8 @@ def recovered(network, mistakes):
     found = find(look_at(network, mistakes))
     if found is None:
         return "unknown"
-    return "exact" if found == mistakes else "equal" if equal_as_functions(network, found, mistakes) else "wrong name"
+    return "exact" if found == mistakes else "equal" if equal_as_functions(network, found,
+                                                                           mistakes) else "wrong name"
 
 
 @NETWORKS
@@ -64,7 +65,8 @@ def test_no_two_entries_are_the_same_mistake(network):
     seen = {}
     for mistakes in [{}, *alone(network)]:
         result = Result(p, mistakes)
-        values = np.concatenate([result.states.h.ravel(), *(value.ravel() for value in result.all().values())])
+        values = np.concatenate([result.states.h.ravel(),
+                                 *(value.ravel() for value in result.all().values())])
         for other, different in seen.items():
             assert np.abs(values - different).max() > 1e-6, (mistakes, other)
         seen[tuple(mistakes.items())] = values
@@ -132,14 +134,16 @@ def test_a_hundred_faults_from_outside_get_no_name(network):
 
 
 def test_nine_mistakes_at_once():
-    mistakes = {"slope.i": "missing", "slope.o": "tanh'", "slope.c": "1 - c^2", "factor.f": "c_k", "path.c": "dropped",
+    mistakes = {"slope.i": "missing", "slope.o": "tanh'", "slope.c": "1 - c^2", "factor.f": "c_k",
+                "path.c": "dropped",
                 "input.U": "h_k", "sum.b": "last", "from.x": "step before", "end.h0": "zero"}
     assert find(look_at("lstm", mistakes)) == mistakes
 
 
 @pytest.mark.parametrize("kind", [{"backward.of": "own"}, {"backward.of": "cache"}, {}], ids=str)
 @pytest.mark.parametrize("mistake", [{"forward.squash": "none"}, {"forward.activation.g": "sigmoid"},
-                                     {"forward.order": "ifog"}, {"forward.h": "first"}, {"forward.bias.f": "none"}],
+                                     {"forward.order": "ifog"}, {"forward.h": "first"},
+                                     {"forward.bias.f": "none"}],
                          ids=str)
 def test_a_wrong_forward_pass_is_named_alone(mistake, kind):
     """Whether the backward pass is right for this forward pass or for the textbook's."""

@@ -33,14 +33,16 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--template", choices=sorted(TEMPLATES), help="print a file to fill in, and stop")
     p.add_argument("--json", action="store_true", help="print one JSON object, with the whole answer")
     p.add_argument("--hint", type=int, choices=(1, 2, 3), default=2,
-                   help="1: where the mistake is; 2: also the equation and an example (default); 3: what is wrong")
+                   help="1: where it is; 2: also the equation and an example (default); 3: what is wrong")
     p.add_argument("--grade", action="store_true", help="check many files and print a table")
     p.add_argument("--blindness", action="store_true",
                    help="FILE has check(forward, backward) -> bool: which mistakes does it let through?")
     p.add_argument("--csv", type=Path, metavar="FILE", help="with --grade: write the table to this file")
     p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="with --grade: files at a time")
-    p.add_argument("--language", choices=("en", "zh"), default=default_language(), help="default: by the locale")
-    p.add_argument("--seconds", type=float, default=None, help="time limit for a file (default 60; --grade 10)")
+    p.add_argument("--language", choices=("en", "zh"), default=default_language(),
+                   help="default: by the locale")
+    p.add_argument("--seconds", type=float, default=None,
+                   help="time limit for a file (default 60; --grade 10)")
     p.add_argument("--memory", type=int, default=None, metavar="MB",
                    help="memory limit for a file (default: none; --grade 1024; a file with torch needs more)")
     return p

@@ -28,13 +28,16 @@ def run_apart(source: str, path: Path, name: str, language: str, hint: int, seco
         answer = Path(folder) / "answer.json"
         mark = os.path.basename(folder)
         request = {"source": source, "path": str(path), "name": name, "language": language, "hint": hint,
-                   "blindness": blindness, "answer": str(answer), "memory": megabytes, "seconds": int(seconds) + 1}
+                   "blindness": blindness, "answer": str(answer), "memory": megabytes,
+                   "seconds": int(seconds) + 1}
         environment = {**os.environ, MARK: mark, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
                        "PYTHONPATH": _search_path(), "PYTHONDONTWRITEBYTECODE": "1"}
         work = Path(folder) / "work"
         work.mkdir()
-        process = subprocess.Popen([sys.executable, "-m", "scratch_lstm.check.worker"], env=environment, cwd=work,
-                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        process = subprocess.Popen([sys.executable, "-m", "scratch_lstm.check.worker"], env=environment,
+                                   cwd=work,
+                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL,
                                    start_new_session=True)
         reason: tuple[str, dict[str, Any]]
         try:

@@ -11,7 +11,7 @@ from .sentences import how
 # reason: (what hides the mistakes, what to change), in each language
 REASONS = {
     "en": {
-        "forward": ("forward and backward agree: a gradient check compares backward with its own forward pass",
+        "forward": ("forward and backward agree: a check compares backward with its own forward pass",
                     "compare h with another implementation, for one random problem"),
         "some tensors": ("some gradients are never compared", "compare W, U, b, x, h0 and c0, all of them"),
         "zero states": ("zero first states", "draw h_0 and c_0 at random"),
@@ -73,7 +73,8 @@ def as_text(found: Blindness, file: str, language: str, hint: int = 2) -> str:
         text += ["", f"{len(mistakes):4}  " + lines["and"].join(words[reason][0] for reason in reasons)]
         shown = mistakes if hint == 3 else mistakes[:3]
         text += [f"        {how(one, found.network, language)}" for one in shown]
-        text += ["        " + lines["more"].format(n=len(mistakes) - len(shown))] * (len(mistakes) > len(shown))
+        rest = len(mistakes) - len(shown)
+        text += ["        " + lines["more"].format(n=rest)] * (rest > 0)
     text += ["", lines["all"], *(f"    {words[reason][1]}" for reason in found.remedy), "",
              lines["page"].format(page=page(SECTION, language))]
     return "\n".join(text) + "\n"

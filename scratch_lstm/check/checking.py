@@ -39,7 +39,8 @@ def look_at_check(source: str, path: str) -> Blindness | Verdict:
         names = program.fresh()
         if "check" not in names:
             raise StudentError("no function", name="check")
-        return blindness(names["check"], program.network, program.gates if program.network == "lstm" else GATES)
+        return blindness(names["check"], program.network, program.gates if program.network == "lstm"
+                         else GATES)
     except NotWritten:
         return Verdict("error", notes=[("nothing written", {})])
     except StudentError as problem:
@@ -51,6 +52,7 @@ def _any_loss(errors: dict[str, float]) -> Verdict:
     if not errors:
         return Verdict("error", notes=[("nothing written", {})])
     wrong = [name for name, error in errors.items() if not error <= DIFFERENCES]
-    verdict = Verdict("unknown" if wrong else "right", residual=max(errors.values()), notes=[("any loss", {})])
+    verdict = Verdict("unknown" if wrong else "right", residual=max(errors.values()),
+                      notes=[("any loss", {})])
     verdict.where = {"pass": "backward" if wrong else None, "tensors": wrong, "gates": [], "steps": None}
     return verdict

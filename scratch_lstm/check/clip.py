@@ -19,6 +19,7 @@ from .problem import draw
 from .tensors import Result
 
 LARGE = 2.0 ** 20
+Pairs = dict[str, tuple[Array, Array]]
 Notes = list[tuple[str, dict[str, Any]]]
 
 
@@ -32,18 +33,20 @@ def clipping(look: Looker, mistakes: Mistakes, seed: int) -> tuple[list[Named], 
     if not changed or all(error(*pair) < 1e-4 for pair in changed.values()):
         return None
     for kind, limit in _kinds(pairs, changed):
-        return [Named("scaled", "clip", kind, "", tuple(changed), "(6.39)", "9.1")], [("clip", {"limit": limit})]
+        mistake = Named("scaled", "clip", kind, "", tuple(changed), "(6.39)", "9.1")
+        return [mistake], [("clip", {"limit": limit})]
     return [], [("not linear", {"names": ", ".join(changed)})]
 
 
-def _kinds(pairs: dict[str, tuple[Array, Array]], changed: dict[str, tuple[Array, Array]]) -> list[tuple[str, float]]:
+def _kinds(pairs: Pairs, changed: Pairs) -> list[tuple[str, float]]:
+    """The clips that give what was seen, each with its limit."""
     limits = {name: float(np.max(np.abs(value))) for name, (value, _) in changed.items()}
     if all(same(value, np.clip(reference, -limits[name], limits[name]))
            for name, (value, reference) in changed.items()):
         return [("value", max(limits.values()))]
     ratios = {name: float(np.sum(value * reference) / np.sum(reference * reference))
               for name, (value, reference) in changed.items()}
-    if not all(error(value, ratios[name] * reference) <= BOUND for name, (value, reference) in changed.items()):
+    if not all(same(value, ratios[name] * reference) for name, (value, reference) in changed.items()):
         return []
     norms = {name: float(np.sqrt(np.sum(value * value))) for name, (value, _) in changed.items()}
     if len(set(np.round(list(norms.values()), 6))) == 1:

@@ -122,4 +122,5 @@ def _step_by_step(names: dict[str, Any], path: str, p: Problem) -> Answer:
         dh, dc = (as_array(d[name], name) if name not in missing else np.zeros(H) for name in ("h0", "c0"))
     if dx:
         total["x"] = np.array([dx[k] for k in range(T)])
-    return np.array(states), {**total, **{n: v for n, v in (("h0", dh), ("c0", dc)) if n not in missing}}, missing
+    total.update({name: value for name, value in (("h0", dh), ("c0", dc)) if name not in missing})
+    return np.array(states), total, missing

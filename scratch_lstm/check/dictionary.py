@@ -58,7 +58,8 @@ def _input(tensor: str, values: tuple[str, ...], equation: str, section: str) ->
 
 _INPUT_W = ("x_{k-1}", "x_{k+1}", "x_{k-1} or x_T", "h_{k-1}", "h_k")
 _INPUT_U = ("h_k", "x_k", "h_{k-2}", "h_0", "h_{k-1}, h_0 = 0", "h_{k-1}, h_1 for h_0")
-_FROM_X = ("other matrix", "not transposed", "zero", "step before", "step after", "last step only", "reversed",
+_FROM_X = ("other matrix", "not transposed", "zero", "step before", "step after", "last step only",
+           "reversed",
            "before f'", "k = t only")
 _END_H = ("zero", "no U^T", "not transposed", "other matrix", "before f'")
 _PATH_H = ("dropped", "not transposed", "other matrix", "before f'", "delta of k+2")
@@ -121,12 +122,15 @@ LSTM = [
         ("gates without carry", "gates from carry", "h part at the last step only"), "(6.51)", "7.3"),
     Key("loop", "path", "path-through-h", ("forward",), "(6.57)", "7.2"),
     Key("end.h0", "tensor", "initial-state", _END_H + SOME_GATES + ("c0",), "(6.57)", "7.5", tensor="h0"),
-    Key("end.c0", "tensor", "initial-state", ("zero", "without f", "f (1 - f)", "i", "o", "through h only", "h0"),
+    Key("end.c0", "tensor", "initial-state", ("zero", "without f", "f (1 - f)", "i", "o", "through h only",
+                                              "h0"),
         "(6.51)", "7.5", tensor="c0"),
     Key("from.x", "tensor", "input-gradient", _FROM_X + SOME_GATES, "(6.57)", "7.5", tensor="x"),
-    *(Key(f"block.b.{gate}", "tensor", "bias-delta", tuple(GATES.replace(gate, "")), "(6.41)", "7.5", gate, "b")
+    *(Key(f"block.b.{gate}", "tensor", "bias-delta", tuple(GATES.replace(gate, "")), "(6.41)", "7.5", gate,
+          "b")
       for gate in GATES),
-    *(Key(f"order.{tensor}", "tensor", "gate-order", ORDERS, "(6.57)", "6.3", tensor=tensor) for tensor in "WUb"),
+    *(Key(f"order.{tensor}", "tensor", "gate-order", ORDERS, "(6.57)", "6.3", tensor=tensor)
+      for tensor in "WUb"),
     Key("order.delta", "tensor", "gate-order", ORDERS, "(6.57)", "6.3", tensor="delta"),
     Key("scale.c0", "tensor", "scaled", SCALES, "(6.51)", "7.5", tensor="c0"),
     *_SHARED,

@@ -38,7 +38,8 @@ def simple(network: str, T: int, H: int) -> Problem:
         return np.array([values[(start + 3 * n) % len(values)] for n in range(size)]).reshape(shape)
 
     return Problem(network, numbers(0, T, H), numbers(4, H), numbers(2, H if network == "lstm" else 0),
-                   numbers(6, blocks * H, H), numbers(1, blocks * H, H), numbers(8, blocks * H), np.ones((T, H)))
+                   numbers(6, blocks * H, H), numbers(1, blocks * H, H), numbers(8, blocks * H),
+                   np.ones((T, H)))
 
 
 def smallest(network: str, mistakes: Mistakes, names: tuple[str, ...]) -> Example | None:
@@ -82,7 +83,8 @@ def _states(result: Result) -> dict[str, list[float]]:
     if result.problem.network == "rnn":
         return {"h": [float(v) for v in s.h[1:].ravel()]}
     found = {gate: s.a[:, n] for n, gate in enumerate("ifgo")}
-    return {name: [float(v) for v in array.ravel()] for name, array in {**found, "c": s.c[1:], "h": s.h[1:]}.items()}
+    found |= {"c": s.c[1:], "h": s.h[1:]}
+    return {name: [float(v) for v in array.ravel()] for name, array in found.items()}
 
 
 def example_of(one: Named, network: str, found: Mistakes, returned: tuple[str, ...]) -> Example | None:
@@ -101,5 +103,3 @@ def example_of(one: Named, network: str, found: Mistakes, returned: tuple[str, .
         alone = {one.key: one.value}
     names = one.tensors or (("h",) if one.key.startswith("forward") else returned)
     return smallest(network, alone, names) or smallest(network, alone, ("b", "U", "W", "x", "h0", "c0"))
-
-

@@ -45,7 +45,8 @@ def cs231n(program: Program, p: Problem, gates: str) -> Answer:
     x (N, T, D), Wx (D, 4H): x @ Wx; gates i, f, o, g; c_0 = 0."""
     names, path, kind = program.fresh(), program.path, p.network
     try:
-        h, cache = _called(names, path, f"{kind}_forward", 2, p.x[None], p.h0[None], p.W.T.copy(), p.U.T.copy(), p.b)
+        h, cache = _called(names, path, f"{kind}_forward", 2, p.x[None], p.h0[None], p.W.T.copy(),
+                           p.U.T.copy(), p.b)
     except NotWritten:
         return None, {}, ["forward", "backward"]
     h = _first(h, "h")

@@ -23,7 +23,8 @@ def _loss(program: Program, parameters: dict[str, Array]) -> tuple[float, dict[s
     names = program.fresh()
     if "loss" not in names:
         raise StudentError("no function", name="loss")
-    result = call(program.path, "loss", names["loss"], {name: value.copy() for name, value in parameters.items()})
+    copies = {name: value.copy() for name, value in parameters.items()}
+    result = call(program.path, "loss", names["loss"], copies)
     if result is None:
         raise NotWritten("loss")
     if not isinstance(result, (tuple, list)) or len(result) != 2 or not isinstance(result[1], dict):

@@ -49,7 +49,8 @@ def answer(program: Program, p: Problem, gates: str) -> Answer:
     return values, found, [name for name in wanted if name not in found]
 
 
-def _module(torch: Any, names: dict[str, Any], path: str, p: Problem, leaves: dict[str, Any], states: list) -> Any:
+def _module(torch: Any, names: dict[str, Any], path: str, p: Problem, leaves: dict[str, Any],
+            states: list) -> Any:
     """Build the module, give its parameters our numbers, run it; its parameters take the place of our
     leaves."""
     _, H, D = p.sizes

@@ -12,7 +12,8 @@ from .slopes import RIGHT_FACTOR
 
 _LOGISTIC = {
     "sigma": "s", "of the activated value": "σ(s) (1 - σ(s))", "1 - sigma": "1 - s", "tanh'": "1 - s²",
-    "tanh' of z": "1 - tanh²(z)", "z (1 - z)": "z (1 - z)", "sigma of sigma": "σ(s)", "squared": "(s (1 - s))²",
+    "tanh' of z": "1 - tanh²(z)", "z (1 - z)": "z (1 - z)", "sigma of sigma": "σ(s)",
+    "squared": "(s (1 - s))²",
 }
 _TANH = {
     "tanh": "s", "of the activated value": "1 - tanh²(s)", "1 - tanh": "1 - s", "1 - z^2": "1 - z²",
@@ -20,10 +21,13 @@ _TANH = {
     "1 / tanh'": "1 / (1 - s²)",
 }
 _CELL = {
-    "1 - c^2": "1 - c_k²", "of tanh c": "1 - tanh²(tanh c_k)", "of z": "1 - tanh²(z^g_k)", "tanh c": "tanh(c_k)",
-    "1 - tanh c": "1 - tanh(c_k)", "1 - h^2": "1 - h_k²", "of h": "1 - tanh²(h_k)", "of c_{k-1}": "1 - tanh²(c_{k-1})",
+    "1 - c^2": "1 - c_k²", "of tanh c": "1 - tanh²(tanh c_k)", "of z": "1 - tanh²(z^g_k)",
+    "tanh c": "tanh(c_k)",
+    "1 - tanh c": "1 - tanh(c_k)", "1 - h^2": "1 - h_k²", "of h": "1 - tanh²(h_k)",
+    "of c_{k-1}": "1 - tanh²(c_{k-1})",
 }
-_INPUTS = {"x_{k-1} or x_T": "x_{k-1}; k = 1: x_T", "h_{k-1}, h_0 = 0": "h_{k-1}; h_0 = 0", "h_{k-1}, h_1 for h_0": "h_{k-1}; k = 1: h_1"}
+_INPUTS = {"x_{k-1} or x_T": "x_{k-1}; k = 1: x_T", "h_{k-1}, h_0 = 0": "h_{k-1}; h_0 = 0",
+           "h_{k-1}, h_1 for h_0": "h_{k-1}; k = 1: h_1"}
 _FROM_X = {"other matrix": "U^T δ_k", "not transposed": "W δ_k", "before f'": "W^T dL/d(gate)", "zero": "0",
            "step before": "W^T δ_{k-1}", "step after": "W^T δ_{k+1}", "k = t only": "W^T δ_{k,k}"}
 _FROM_H = {"other matrix": "W^T δ_{k+1}", "not transposed": "U δ_{k+1}", "before f'": "U^T dL/d(gate)",
@@ -32,7 +36,8 @@ _END_H = {"zero": "0", "no U^T": "dL/dh_1", "other matrix": "W^T δ_1", "not tra
           "before f'": "U^T dL/d(gate)", "c0": "dL/dc_0"}
 _END_C = {"zero": "0", "without f": "dL/dc_1", "f (1 - f)": "f_1 (1 - f_1) dL/dc_1", "i": "i_1 dL/dc_1",
           "o": "o_1 dL/dc_1", "through h only": "f_1 o_1 (1 - tanh²(c_1)) dL/dh_1", "h0": "dL/dh_0"}
-_PATH_C = {"f of the step before": "f_k", "f of the step after": "f_{k+2}", "f (1 - f)": "f_{k+1} (1 - f_{k+1})",
+_PATH_C = {"f of the step before": "f_k", "f of the step after": "f_{k+2}",
+           "f (1 - f)": "f_{k+1} (1 - f_{k+1})",
            "i": "i_{k+1}", "o": "o_{k+1}"}
 _BETWEEN = {"f' of k+1": "1 - h_{k+1}²", "h_{k+1}": "h_{k+1}", "h_k": "h_k"}
 Triple = tuple[str, str | None, str]

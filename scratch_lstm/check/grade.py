@@ -21,7 +21,8 @@ from tqdm import tqdm
 from ..files import write_whole
 from .apart import failed, run_apart
 
-COLUMNS = ("file", "verdict", "stage", "mistakes", "sites", "pages", "not_written", "notes", "residual", "seconds")
+COLUMNS = ("file", "verdict", "stage", "mistakes", "sites", "pages", "not_written", "notes", "residual",
+           "seconds")
 
 
 def expand(patterns: list[Path]) -> list[Path]:
@@ -100,5 +101,5 @@ def _harmless(value: Any) -> Any:
 def as_lines(rows: list[dict[str, Any]]) -> str:
     """The table for the screen."""
     width = max([len(one["file"]) for one in rows], default=0)
-    return "\n".join(f"{one['file']:<{width}}  {one['verdict']:<8} {one['stage'] or '-':<13} {one['seconds']:>6} s  "
-                     f"{one['sites'] or one['notes']}".rstrip() for one in rows)
+    return "\n".join(f"{one['file']:<{width}}  {one['verdict']:<8} {one['stage'] or '-':<13} "
+                     f"{one['seconds']:>6} s  {one['sites'] or one['notes']}".rstrip() for one in rows)

@@ -36,7 +36,8 @@ class Verdict:
     network: str = "lstm"
     mistakes: list[Named] = field(default_factory=list)
     found: dict[str, str] = field(default_factory=dict)
-    where: dict[str, Any] = field(default_factory=lambda: {"pass": None, "tensors": [], "gates": [], "steps": None})
+    where: dict[str, Any] = field(default_factory=lambda: {"pass": None, "tensors": [], "gates": [],
+                                                           "steps": None})
     residual: float = float("inf")
     missing: list[str] = field(default_factory=list)
     returned: list[str] = field(default_factory=list)
@@ -70,7 +71,8 @@ def _judge(look: Looker, seed: int) -> Verdict:
     has_h = seen[0].h is not None
     if not has_h and not returned:
         raise StudentError("nothing written", missing=missing)
-    verdict = Verdict("right", network, missing=missing, returned=returned, notes=notes, residual=residual({}, seen))
+    verdict = Verdict("right", network, missing=missing, returned=returned, notes=notes,
+                      residual=residual({}, seen))
     if verdict.residual > BOUND:
         if only_rounding_of_float32(look, seen):
             notes.append(("float32", {"error": verdict.residual}))
@@ -186,7 +188,8 @@ def _stages(verdict: Verdict, has_h: bool, returned: list[str]) -> dict[str, str
         stages.update({stage: "not written" for stage in STAGES[1:]})
     elif "delta" not in returned or len(returned) > 1:
         if not {"W", "U", "b"} <= set(returned):
-            stages["sums"] = "not written" if not {"W", "U", "b"} & set(returned) else "right, not all written"
+            stages["sums"] = "not written" if not {"W", "U",
+                                                   "b"} & set(returned) else "right, not all written"
         ends = {"x", "h0"} | ({"c0"} if verdict.network == "lstm" else set())
         if not ends <= set(returned):
             stages["ends"] = "not written" if not ends & set(returned) else "right, not all written"

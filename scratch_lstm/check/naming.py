@@ -42,12 +42,14 @@ def named(network: str, mistakes: Mistakes, returned: list[str]) -> list[Named]:
         key, family = known[name], name.rpartition(".")[0]
         together = [name]
         if (family in SHARED_BY_TENSORS and key.tensor) or (family in SHARED_BY_GATES and key.gate):
-            together = [other for other in left if other.rpartition(".")[0] == family and left[other] == value]
+            together = [other for other in left if other.rpartition(".")[0] == family
+                        and left[other] == value]
         for other in together:
             del left[other]
         gates = "".join(known[other].gate or "" for other in together)
         tensors = tuple(dict.fromkeys(t for other in together if (t := known[other].tensor)))
-        found.append(_merged(Named(key.site, name, value, gates, tensors, key.equation, key.section), returned))
+        found.append(_merged(Named(key.site, name, value, gates, tensors, key.equation, key.section),
+                             returned))
     return found
 
 
@@ -73,6 +75,6 @@ def _merged(one: Named, returned: list[str]) -> Named:
         site, section = "course-sum", {"first": "3.6", "t times k = 1": "3.6", "counted twice": "3.7",
                                        "k = t only": "2.4", "t = T only": "2.4"}[one.value]
         equation = "(6.31)" if section[0] == "3" else one.equation
-    elif one.site == "scaled" and one.value == "twice" and set(returned) <= set(one.tensors) and len(returned) > 1:
+    elif (one.site, one.value) == ("scaled", "twice") and 1 < len(returned) == len(one.tensors):
         return Named("direct-loss", "direct", "twice", "", one.tensors, "(6.30)", "4.2")
     return Named(site, one.key, one.value, one.gates, one.tensors, equation, section)

@@ -45,8 +45,10 @@ class Shown:
         rows = [(words.STAGES[stage], words.STATES[state]) for stage, state in verdict.stages.items()]
         rows += [(words.SITES[one.site], self._cell(one)) for one in verdict.mistakes]
         rows += [("", note_text(code, details, self.language)) for code, details in verdict.notes]
-        body = "".join(f"<tr><td>{html.escape(left)}</td><td>{html.escape(right)}</td></tr>" for left, right in rows)
-        return f"<table><tr><th colspan=2>{html.escape(words.VERDICTS[verdict.verdict])}</th></tr>{body}</table>"
+        body = "".join(f"<tr><td>{html.escape(left)}</td><td>{html.escape(right)}</td></tr>" for left,
+                       right in rows)
+        head = html.escape(words.VERDICTS[verdict.verdict])
+        return f"<table><tr><th colspan=2>{head}</th></tr>{body}</table>"
 
     def _cell(self, one: Named) -> str:
         place = f"{one.equation}, {page(one.section, self.language)}"

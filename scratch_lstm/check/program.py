@@ -41,7 +41,8 @@ class Program:
         try:
             self.code = compile(source, path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError) as problem:
-            raise StudentError("syntax", line=getattr(problem, "lineno", None), message=str(problem)) from None
+            raise StudentError("syntax", line=getattr(problem, "lineno", None),
+                               message=str(problem)) from None
         self.settings = self.fresh()
 
     def fresh(self) -> dict[str, Any]:
@@ -90,7 +91,8 @@ def guarded(path: str, where: str) -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException as problem:
-        lines = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == path]
+        lines = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__)
+                 if frame.filename == path]
         raise StudentError("raised", where=where, line=lines[-1] if lines else None,
                            message=f"{type(problem).__name__}: {problem}"[:300]) from None
 

@@ -17,8 +17,10 @@ def as_json(verdict: Verdict, language: str, declared: str = "ifgo") -> dict[str
     say what the text says."""
     return {
         "verdict": verdict.verdict,
-        "mistakes": [{"site": one.site, "gate": one.gate, "how": how(one, verdict.network, language, declared),
-                      "equation": one.equation, "page": page(one.section, language)} for one in verdict.mistakes],
+        "mistakes": [{"site": one.site, "gate": one.gate,
+                      "how": how(one, verdict.network, language, declared),
+                      "equation": one.equation, "page": page(one.section, language)}
+                     for one in verdict.mistakes],
         "where": verdict.where,
         "residual": verdict.residual if math.isfinite(verdict.residual) else None,
         "not_written": verdict.missing,
@@ -75,7 +77,8 @@ def _mistake(n: int, one: Named, verdict: Verdict, language: str, hint: int, dec
     lines = [words.LINES["mistake"].format(n=n, text=at)]
     lines += ["    " + how(one, verdict.network, language, declared)] * (hint == 3)
     if hint >= 2:
-        lines.append("    " + words.LINES["equation"].format(equation=one.equation, page=page(one.section, language)))
+        lines.append("    " + words.LINES["equation"].format(equation=one.equation,
+                                                             page=page(one.section, language)))
         example = example_of(one, verdict.network, verdict.found, ("h", *verdict.returned))
         lines += ["    " + line for line in example_lines(example, language)] if example else []
     return lines
@@ -86,7 +89,8 @@ def example_lines(example: Example, language: str) -> list[str]:
     words = WORDS[language].LINES
 
     def row(numbers: dict[str, list[float]], digits: str) -> str:
-        return "  ".join(f"{name} = {' '.join(format(v, digits) for v in values)}" for name, values in numbers.items())
+        return "  ".join(f"{name} = {' '.join(format(v, digits) for v in values)}" for name,
+                         values in numbers.items())
 
     inputs = {f"{name} (i f g o)" if name in "WUb" and "c0" in example.inputs else name: values
               for name, values in example.inputs.items()}

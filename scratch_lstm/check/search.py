@@ -28,7 +28,8 @@ SEARCHED = ((1, 4, 4), (3, 4, 4))                       # T, H, D: with D = H no
 FRESH = ((1, 2, 2), (2, 3, 3), (4, 3, 3), (7, 2, 2))
 SECONDS = 2.0            # of processor time for each search; then the verdict is "unknown"
 
-LEVELS = ((0, 1), (1, 1), (0, 2), (2, 1), (1, 2), (2, 2), (3, 1), (0, 3))      # mistakes along the paths, in each tensor
+LEVELS = ((0, 1), (1, 1), (0, 2), (2, 1), (1, 2), (2, 2), (3, 1),
+          (0, 3))      # mistakes along the paths, in each tensor
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def combinations_of(names: list, most: int) -> Iterator[dict[str, str]]:
                 yield {key.name: value for key, value in zip(some, values)}
 
 
-def residual(mistakes: Mistakes, seen: list[Observation], passes: tuple[str, ...] = ("h", "gradients")) -> float:
+def residual(mistakes: Mistakes, seen: list[Observation],
+             passes: tuple[str, ...] = ("h", "gradients")) -> float:
     """The largest error of any returned tensor, the file against the textbook with these mistakes."""
     worst = 0.0
     for one in seen:
@@ -75,7 +77,8 @@ def forward_mistakes(look: Look, seed: int) -> Found | None:
     for first in combinations_of(at_once + later, 3):
         if time.process_time() - started > SECONDS:
             return None
-        if any(value not in ("zero start",) for name, value in first.items() if name in ("forward.h", "forward.c")):
+        if any(value not in ("zero start",) for name, value in first.items()
+               if name in ("forward.h", "forward.c")):
             continue                          # these do not show at T = 1
         if not _gives(first, seen[0]):
             continue

@@ -23,9 +23,11 @@ def how(one: Named, network: str, language: str, declared: str = "ifgo") -> str:
         return words.WRITTEN.format(what=what, written=written, belongs=belongs)
     comma = "、" if language == "zh" else ", "
     gates = comma.join(one.gates)
-    family = one.key if one.key in ("direct", "cell", "loop", "exchange", "clip") else one.key.rpartition(".")[0]
+    family = one.key if one.key in ("direct", "cell", "loop", "exchange",
+                                    "clip") else one.key.rpartition(".")[0]
     value = one.value
-    if one.key.count(".") == 1 and (one.key in ("path.h", "path.c") or one.key.startswith(("end", "forward", "from"))):
+    if one.key.count(".") == 1 and (one.key in ("path.h", "path.c")
+                                    or one.key.startswith(("end", "forward", "from"))):
         family = one.key
     if one.key.startswith("forward.bias"):
         other = "one for all" if one.key == "forward.bias" else "another"
@@ -39,7 +41,7 @@ def how(one: Named, network: str, language: str, declared: str = "ifgo") -> str:
         else ACTIVATION.get(one.value, one.value),
         "gate_or_h": gates or "h_k", "right_activation": "tanh" if one.gates in ("g", "") else "σ",
         "bias": comma.join(f"b_{gate}" for gate in one.gates) or "b"}
-    for name, text in filled.items():                     # no str.format: the formulas have braces of their own
+    for name, text in filled.items():              # no str.format: the formulas have braces of their own
         sentence = sentence.replace("{" + name + "}", text)
     return sentence
 

@@ -59,7 +59,7 @@ class Result:
     def __init__(self, problem: Problem, mistakes: Mistakes, states: States | None = None) -> None:
         self.problem, self.mistakes = problem, mistakes
         states = forward(problem, mistakes) if states is None else states
-        if "backward.of" not in mistakes:            # the textbook's backward pass looks one step back, always
+        if "backward.of" not in mistakes:            # the textbook's backward pass looks one step back
             plain = list(range(len(problem.x)))
             states = replace(states, sources_h=plain, sources_c=plain)
         self.states = states
@@ -86,7 +86,8 @@ class Result:
     def _vector(self, name: str, m: Mistakes) -> Array:
         if name != "x":
             value = m.get(f"end.{name}", "")
-            d = self.deltas(m if value not in ("h0", "c0") else {k: v for k, v in m.items() if k[:3] != "end"})
+            d = self.deltas(m if value not in ("h0", "c0")
+                            else {k: v for k, v in m.items() if k[:3] != "end"})
             return d.c0 if (name == "c0") != (value in ("h0", "c0")) else d.h0
         d, value = self.deltas(self.mistakes), m.get("from.x", "right")
         z, before = d.z.sum(axis=0), d.a.sum(axis=0)                                  # (T, G, H)
@@ -101,7 +102,7 @@ class Result:
         return dx[::-1] if value == "reversed" else dx
 
     def _sum(self, name: str, m: Mistakes) -> Array:
-        d, (T, H, _) = self.deltas(self.mistakes), self.problem.sizes
+        d, T = self.deltas(self.mistakes), len(self.problem.x)
         z = d.a if m.get(f"before.{name}") == "before f'" else d.z
         order = m.get(f"order.{name}")
         if order:
@@ -114,8 +115,8 @@ class Result:
         else:
             summed = np.einsum("tk,tkgi->kgi", weights(value, T), z)
         if name == "b":
-            value, total = m.get("units.b"), summed.sum(axis=0)                       # (6.41)
-            if value == "summed":
+            total = summed.sum(axis=0)                       # (6.41)
+            if m.get("units.b") == "summed":
                 total = np.full_like(total, total.sum())
             return self._bias(total, m).reshape(-1)
         right = "x_k" if name == "W" else "h_{k-1}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 WRITTEN = "{what}: {written} where {belongs} belongs."
 MISSING = "{what}: the factor {belongs} is missing."
 
-# (key without the gate or tensor, value): sentence. {gates} and {tensors} say where; {value} is the value itself.
+# (key without the gate or tensor, value): sentence. {gates}, {tensors} say where; {value} is the value.
 SENTENCES = {
     ("forward.squash", "none"): "h_k = o_k * c_k where o_k * tanh(c_k) belongs.",
     ("forward.squash", "sigmoid"): "h_k = o_k * σ(c_k) where o_k * tanh(c_k) belongs.",
@@ -23,17 +23,20 @@ SENTENCES = {
     ("forward.bias", "none"): "the bias {bias} is forgotten.",
     ("forward.bias", "twice"): "the bias {bias} is added twice.",
     ("forward.order", "*"): "the rows of W, U, b are split as {value}; the file says GATES = \"{declared}\".",
-    ("exchange", "*"): "the deltas of the gates are exchanged: they are stacked as {value} where {declared} belongs.",
+    ("exchange", "*"):
+        "the deltas of the gates are exchanged: they are stacked as {value} where {declared} belongs.",
     ("path.h", "dropped"): "dL/dh_k: the path from step k+1, U^T δ_{k+1}, is missing.",
     ("path.c", "dropped"): "dL/dc_k: the path from step k+1, f_{k+1} dL/dc_{k+1}, is missing.",
-    ("path.c", "through h only"): "only the part of dL/dc_{k+1} that comes through h_{k+1} goes on to c_k; all of it "
-                                  "belongs there.",
-    ("cell", "gates without carry"): "δ^i, δ^f, δ^g use only the part of dL/dc_k that comes through h_k; the part "
-                                     "from c_{k+1} is missing.",
-    ("cell", "gates from carry"): "δ^i, δ^f, δ^g use only the part of dL/dc_k that comes from c_{k+1}; the part "
-                                  "through h_k is missing.",
-    ("cell", "h part at the last step only"): "dL/dc_k gets its part through h_k at the last step only; every step "
-                                              "has one.",
+    ("path.c", "through h only"):
+        "only the part of dL/dc_{k+1} that comes through h_{k+1} goes on to c_k; all of it belongs there.",
+    ("cell", "gates without carry"):
+        "δ^i, δ^f, δ^g use only the part of dL/dc_k that comes through h_k; the part from c_{k+1} is "
+        "missing.",
+    ("cell", "gates from carry"):
+        "δ^i, δ^f, δ^g use only the part of dL/dc_k that comes from c_{k+1}; the part through h_k is "
+        "missing.",
+    ("cell", "h part at the last step only"):
+        "dL/dc_k gets its part through h_k at the last step only; every step has one.",
     ("loop", "forward"): "the backward loop runs forward in time, from step 1 to T; it has to start at T.",
     ("direct", "last"): "dL_t/dh_t is used at the last step only; every step has a loss.",
     ("direct", "first"): "dL_t/dh_t is used at the first step only; every step has a loss.",
@@ -43,21 +46,25 @@ SENTENCES = {
     ("direct", "step after"): "step k gets row k+1 of dh; row k belongs there.",
     ("direct", "twice"): "the derivative of the loss is counted twice: everything is 2 times too large.",
     ("sum", "last"): "{tensors}: only the last step, k = T; the sum over all steps belongs there.",
-    ("sum", "first"): "{tensors}: only the first step, k = 1 (the longest chain); the sum over all k belongs there.",
+    ("sum", "first"):
+        "{tensors}: only the first step, k = 1 (the longest chain); the sum over all k belongs there.",
     ("sum", "mean"): "{tensors}: the mean over the steps where the sum belongs.",
     ("sum", "without the first"): "{tensors}: the first step, k = 1, is left out of the sum.",
     ("sum", "without the last"): "{tensors}: the last step, k = T, is left out of the sum.",
-    ("sum", "t times k = 1"): "{tensors}: for each t, the term k = 1 is counted t times; the terms k = 1, ..., t "
-                              "belong there, each once.",
-    ("sum", "counted twice"): "{tensors}: total derivatives where direct partials belong, so that the term t, k is "
-                              "counted t-k+1 times.",
+    ("sum", "t times k = 1"):
+        "{tensors}: for each t, the term k = 1 is counted t times; the terms k = 1, ..., t belong there, "
+        "each once.",
+    ("sum", "counted twice"):
+        "{tensors}: total derivatives where direct partials belong, so that the term t, k is counted "
+        "t-k+1 times.",
     ("sum", "k = t only"): "{tensors}: only the terms k = t; the inner sum over k < t is missing.",
     ("sum", "t = T only"): "{tensors}: only the loss L_T; the outer sum over t is missing.",
     ("outer", "transposed"): "{tensors}: the outer product is transposed in each block.",
-    ("before", "before f'"): "{tensors}: uses the derivative by the activated value where δ, the derivative by z, "
-                             "belongs.",
-    ("units", "summed"): "db: the entries of δ are summed over the hidden units too; only the sum over the steps "
-                         "belongs there.",
+    ("before", "before f'"):
+        "{tensors}: uses the derivative by the activated value where δ, the derivative by z, belongs.",
+    ("units", "summed"):
+        "db: the entries of δ are summed over the hidden units too; only the sum over the steps belongs "
+        "there.",
     ("block.b", "*"): "db: the block of gate {gates} is made of δ^{value}; its own δ^{gates} belongs there.",
     ("order", "*"): "{tensors}: the blocks are returned as {value} where {declared} belongs.",
     ("scale", "half"): "{tensors}: half of what it should be.",
@@ -67,9 +74,10 @@ SENTENCES = {
     ("scale", "mean over H"): "{tensors}: divided by H.",
     ("scale", "sum over H"): "{tensors}: multiplied by H.",
     ("clip", "value"): "{tensors}: the entries are clipped; a backward pass returns the gradient itself.",
-    ("clip", "norm"): "{tensors}: each tensor is clipped to a norm; a backward pass returns the gradient itself.",
-    ("clip", "norm of all"): "{tensors}: all tensors are clipped to one norm; a backward pass returns the gradient "
-                             "itself.",
+    ("clip", "norm"):
+        "{tensors}: each tensor is clipped to a norm; a backward pass returns the gradient itself.",
+    ("clip", "norm of all"):
+        "{tensors}: all tensors are clipped to one norm; a backward pass returns the gradient itself.",
     ("end.h0", "exchanged"): "dh_0 and dc_0 are exchanged.",
     ("from.x", "last step only"): "dx_k is given at the last step only; every step has one.",
     ("from.x", "reversed"): "the rows of dx are in reversed order.",
@@ -83,24 +91,30 @@ STATES = {"right": "right", "wrong": "wrong", "not written": "not written yet", 
 SITES = {
     "forward-tanh-of-c": "forward pass, h_k", "forward-activation": "forward pass, an activation",
     "forward-state": "forward pass, a state", "forward-bias": "forward pass, a bias",
-    "forward-gate-order": "forward pass, the order of the gates", "sigmoid-derivative": "a sigmoid's derivative",
+    "forward-gate-order": "forward pass, the order of the gates",
+    "sigmoid-derivative": "a sigmoid's derivative",
     "tanh-derivative-g": "the derivative of tanh", "tanh-derivative-c": "the derivative of tanh(c_k)",
     "factor-in-gate": "a factor of a delta", "deltas-exchanged": "the order of the deltas",
-    "path-through-c": "the path along c, from step to step", "path-through-h": "the path through h, from step to step",
+    "path-through-c": "the path along c, from step to step",
+    "path-through-h": "the path through h, from step to step",
     "direct-loss": "where each loss enters", "sum-over-time": "a sum over the steps",
     "input-of-sum": "what delta is multiplied by", "bias-delta": "the gradient of the bias",
     "gate-order": "the order of the returned blocks", "initial-state": "the gradient of the first state",
-    "input-gradient": "the gradient of x", "scaled": "the size of a gradient", "course-sum": "the double sum over t, k",
+    "input-gradient": "the gradient of x", "scaled": "the size of a gradient",
+    "course-sum": "the double sum over t, k",
 }
 LINES = {
     "verdict": "{file}: {verdict}", "stage": "  {stage}: {state}", "missing": "not written yet: {names}",
     "mistake": "mistake {n}: {text}", "equation": "equation {equation}, section {page}",
-    "gate": "gate {gates}", "tensors": "d{names}", "residual": "These mistakes together give the file's output to "
+    "gate": "gate {gates}", "tensors": "d{names}",
+    "residual": "These mistakes together give the file's output to "
     "{residual:.0e}.", "right": "The largest error is {residual:.1e}.",
     "unknown": "No mistake of the dictionary gives this output, so none is named. What is known:",
     "where": "pass: {pass_}; tensors: {tensors}; gates: {gates}; visible within {steps}",
-    "one step": "one step (T = 1)", "several steps": "several steps only", "forward": "forward", "backward": "backward",
-    "probe": "the smallest example, T = {T}, H = D = {H}:", "should": "    {name} = {right}, with the mistake {wrong}",
+    "one step": "one step (T = 1)", "several steps": "several steps only", "forward": "forward",
+    "backward": "backward",
+    "probe": "the smallest example, T = {T}, H = D = {H}:",
+    "should": "    {name} = {right}, with the mistake {wrong}",
     "none": "-", "hint": "(--hint 3 says what is wrong)",
 }
 NOTES = {
@@ -135,6 +149,6 @@ NOTES = {
     "time": "the file did not finish within {seconds} seconds",
     "no file": "the file cannot be read: {message}",
     "no function": "the file has no {name}",
-    "keeps state": "called twice with the same input, the file answers differently: it keeps something between calls",
+    "keeps state": "called twice with the same input, the file answers differently: it keeps something",
     "batch": "right for one sequence, but not for a batch of several",
 }

@@ -131,6 +131,7 @@ def outside(network, rng):
         values = OUTSIDE[key][1]
         value = sorted(values)[rng.integers(len(values))]
         return {**mistakes, key: f"outside {id(values)} {value}"}, None
-    change = [_scaled(name, rng.uniform(0.6, 0.95)), _one_entry(name, rng), _added(name, other), _little(name),
+    change = [_scaled(name, rng.uniform(0.6, 0.95)), _one_entry(name, rng), _added(name, other),
+              _little(name),
               _two_blocks(name, rng)][kind]
     return mistakes, change

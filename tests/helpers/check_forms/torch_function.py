@@ -24,7 +24,8 @@ class HandLSTM(torch.autograd.Function):
     @staticmethod
     def backward(ctx, dh):
         x, W, U, h, c, gates = ctx.saved_tensors
-        dW, dU, db, dx = torch.zeros_like(W), torch.zeros_like(U), torch.zeros_like(W[:, 0]), torch.zeros_like(x)
+        dW, dU, db, dx = torch.zeros_like(W), torch.zeros_like(U), torch.zeros_like(W[:,
+                                                                                      0]), torch.zeros_like(x)
         dh_next, dc_next = torch.zeros_like(h[0]), torch.zeros_like(c[0])
         for k in reversed(range(len(x))):
             i, f, g, o = gates[k]
