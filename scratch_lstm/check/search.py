@@ -159,4 +159,5 @@ def explain_all(result: Result, seen: Observation, most: int, orders: tuple[str,
 
 def cost(mistakes: Mistakes) -> int:
     """How many mistakes they are to a reader: the same mistake in several tensors or gates is one."""
-    return len({(name.split(".")[0], value) for name, value in mistakes.items() if name != "backward.of"})
+    return len({(name.split(".")[0], value) for name, value in mistakes.items()
+                if name != "backward.of" and value != "right"})

@@ -22,6 +22,8 @@ def choices(network: str, tensor: str, most: int, orders: tuple[str, ...]) -> tu
 
     own = keys(network, "tensor", tensor)
     singles = [[(key.name, value) for value in values(key)] for key in own]
+    if tensor in ("h0", "c0"):                        # right, though the path between the steps is not
+        singles.insert(0, [(f"end.{tensor}", "right")])
     return tuple(chosen for n in range(most + 1) for some in combinations(singles, n)
                  for chosen in _product(some))
 

@@ -7,7 +7,7 @@ from scratch_lstm.gradcheck import check_gradients
 
 def check(forward, backward):
     rng = np.random.default_rng(0)
-    T, D, H = 4, 3, 3
+    T, D, H = 4, 2, 3
     p = {"x": rng.normal(size=(T, D)), "h0": rng.normal(size=H), "c0": rng.normal(size=H),
          "W": rng.normal(size=(4 * H, D)), "U": rng.normal(size=(4 * H, H)), "b": rng.normal(size=4 * H)}
     dh = rng.normal(size=(T, H))

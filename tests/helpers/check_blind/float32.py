@@ -5,7 +5,7 @@ import numpy as np
 
 def check(forward, backward):
     rng = np.random.default_rng(0)
-    T, D, H = 6, 3, 4
+    T, D, H = 4, 2, 3
     p = {"x": rng.normal(size=(T, D)), "h0": np.zeros(H), "c0": np.zeros(H),
          "W": 0.01 * rng.normal(size=(4 * H, D)),
          "U": 0.01 * rng.normal(size=(4 * H, H)), "b": np.zeros(4 * H)}

@@ -5,7 +5,7 @@ import numpy as np
 
 def check(forward, backward):
     rng = np.random.default_rng(0)
-    T, D, H = 5, 3, 4
+    T, D, H = 4, 2, 3
     p = {"x": rng.normal(size=(T, D)), "h0": np.zeros(H), "c0": np.zeros(H), "W": rng.normal(size=(4 * H, D)),
          "U": rng.normal(size=(4 * H, H)), "b": rng.normal(size=4 * H)}
     v = rng.normal(size=H)
