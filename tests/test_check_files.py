@@ -122,6 +122,11 @@ def test_the_template_filled_in_step_by_step():
     assert verdict.stages["forward"] == verdict.stages["one step"] == "right"
     assert verdict.stages["through time"] == "wrong" and verdict.stages["ends"] == "not written"
     assert verdict_of(only_b).verdict == "right"
+    one_step = with_line(with_line(only_b, "dh_next = U.T @ delta", "pass"), "dc_next = dc * f\n", "pass\n")
+    verdict = verdict_of(one_step)
+    assert [(one.site, one.value) for one in verdict.mistakes] == [("path-through-h", "dropped"),
+                                                                  ("path-through-c", "dropped")]
+    assert verdict.stages["one step"] == "right" and verdict.stages["through time"] == "wrong"
 
 
 def test_a_backward_pass_alone_gets_a_cache():

@@ -94,7 +94,10 @@ def example_lines(example: Example, language: str) -> list[str]:
 
     inputs = {f"{name} (i f g o)" if name in "WUb" and "c0" in example.inputs else name: values
               for name, values in example.inputs.items()}
-    lines = [words["probe"].format(T=example.T, H=example.H), "    " + row(inputs, "g"),
+    matrices = {name: values for name, values in inputs.items() if name[0] in "WUb"}
+    vectors = {name: values for name, values in inputs.items() if name not in matrices}
+    lines = [words["probe"].format(T=example.T, H=example.H), "    " + row(vectors, "g"),
+             "    " + row(matrices, "g"),
              "    " + row(example.states, ".4f")]
     return lines + [words["should"].format(name=example.name, right=f"{example.right:.4f}",
                                            wrong=f"{example.wrong:.4f}")]
