@@ -1,7 +1,7 @@
-"""One list of mistakes: what the checker can name, the suite catches; what the suite plants, the checker sees.
+"""One list: what the checker can name, the suite catches; what the suite plants, the checker sees.
 
-Every entry of the dictionary is put under the textbook's functions, and one of the suite's own tests must fail.
-The other way round, every fault that test_planted_faults plants in the textbook is given to the checker.
+Every entry of the dictionary is put under the textbook's functions, and one of the suite's own tests must
+fail. The other way round, every fault that test_planted_faults plants in the textbook is given to the checker.
 """
 
 import numpy as np
@@ -25,7 +25,8 @@ TESTS = {
              test_lstm_textbook.test_states_by_hand,
              lambda: inner(test_equivalence.test_one_pass_is_the_sum_of_every_delta_tk)(
                  seed=0, T=4, B=2, D=2, H=3, L=1, uses="h", backend="numpy")],
-    "rnn": [lambda: inner(test_rnn_textbook.test_gradients_equal_the_complex_step)(activation="tanh", **SMALL),
+    "rnn": [lambda: inner(test_rnn_textbook.test_gradients_equal_the_complex_step)(activation="tanh",
+                                                                                   **SMALL),
             test_rnn_textbook.test_states_by_hand],
 }
 
