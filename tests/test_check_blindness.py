@@ -37,7 +37,7 @@ PAGE = DERIVATIONS / "12_wrong_in_the_wild.md"
     slow("last_h", {("some tensors",), ("forward",), ("some losses",), ("zero states",)}),
     slow("float32", {("some tensors",), ("forward",), ("zero states",), ("small weights",), ("tolerance",)}),
     slow("all_ones", {("some tensors",), ("forward",), ("zero states",), ("all ones",)}),
-    ("complex_step", {("forward",)}),
+    slow("complex_step", {("forward",)}),
 ])
 def test_the_usual_checks(name, reasons):
     """The numbers are those of the page; the reasons are these; the remedy names what it takes to see all."""

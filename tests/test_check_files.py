@@ -235,14 +235,13 @@ def test_an_error_says_what_and_where(source, code):
 
 
 def test_float32_is_rounding_and_a_mistake_in_float32_is_none():
-    single = LSTM.replace("h, c, states, cache = h0, c0, [], []",
-                          "x, h0, c0, W, U, b = (v.astype(np.float32) for v in (x, h0, c0, W, U, b))\n"
-                          "    h, c, states, cache = h0, c0, [], []")
+    single = with_line(RNN, "    h = [h0]\n",
+                       "    x, h0, W, U, b = (v.astype(np.float32) for v in (x, h0, W, U, b))\n    h = [h0]\n")
     verdict = verdict_of(single)
     assert verdict.verdict == "right" and verdict.notes[0][0] == "float32"
     assert 1e-9 < verdict.residual < 1e-5
-    assert verdict_of(single.replace("dc_next = dc * f\n", "dc_next = dc\n")).verdict == "unknown"
-    assert verdict_of(LSTM.replace("db += delta", "db += delta * (1 + 1e-6)")).verdict == "unknown"
+    assert verdict_of(with_line(single, "dh_next = U.T @ delta", "dh_next = U @ delta")).verdict == "unknown"
+    assert verdict_of(with_line(RNN, "db += delta", "db += delta * (1 + 1e-6)")).verdict == "unknown"
 
 
 # What is printed
