@@ -41,7 +41,7 @@ def direct(dh: Array, value: str) -> Array:
 
 
 def through(matrix: Array, d: Array, d_before: Array, value: str, other: Array) -> Array:
-    """matrix^T delta for each row, (T, inputs), or what stands in its place; matrix (G, H, inputs)."""
+    """matrix^T delta for each row, (T, inputs), or what is there in its place; matrix (G, H, inputs)."""
     if value in ("dropped", "zero"):
         return np.zeros((len(d), matrix.shape[2]))
     if value == "not transposed":
@@ -57,7 +57,7 @@ def through(matrix: Array, d: Array, d_before: Array, value: str, other: Array) 
 
 
 def along_c(value: str, dc: Array, local: Array, f: Array, k: int, s: States) -> Array:
-    """What goes from dL/dc of this step to the one before: f * dL/dc, or what stands in its place."""
+    """What goes from dL/dc of this step to the one before: f * dL/dc, or what is there in its place."""
     if value in ("dropped", "zero"):
         return 0 * dc
     part = {"through h only": local}.get(value, dc)
@@ -68,7 +68,7 @@ def along_c(value: str, dc: Array, local: Array, f: Array, k: int, s: States) ->
 
 
 def between(value: str, slopes: Array, s: States, k: int) -> Array:
-    """The RNN's f'(z_k) for what comes back from step k+1, or what stands in its place."""
+    """The RNN's f'(z_k) for what comes back from step k+1, or what is there in its place."""
     if value == "missing":
         return np.ones_like(slopes[k])
     if value in ("h_k", "h_{k+1}"):

@@ -124,7 +124,7 @@ def _passes(check: Check, network: Network) -> bool | None:
 
 
 def _largest(calls: list[Problem]) -> list[Problem]:
-    """A few of the recorded problems, the longest first; enough to stand for the others."""
+    """A few of the recorded problems, the longest first; enough to speak for the others."""
     finite = [p for p in calls if np.all(np.isfinite(p.x)) and p.x.dtype == np.float64 and np.any(p.dh)]
     return sorted(finite, key=lambda p: (-p.sizes[0], -int(np.count_nonzero(p.dh))))[:3]
 

@@ -43,7 +43,7 @@ class States:
     c: Array            # (T+1, H), empty rows for the RNN
     z: Array            # (T, G, H)
     a: Array            # (T, G, H), i, f, g, o; of the RNN h itself
-    squashed: Array     # (T, H): tanh(c_k), or what stands in its place
+    squashed: Array     # (T, H): tanh(c_k), or what is there in its place
     sources_h: list[int]    # the row of h that step k uses: k, where all is right
     sources_c: list[int]
 

@@ -1,7 +1,7 @@
 """A quick look before the slow one: which deltas can the returned sums be made of?
 
 dW = sum_k delta_k x_k^T, delta_k being the sum over t. With fewer steps than inputs the x_k are
-independent, so that dW gives every delta_k back; the same for dU and h_{k-1}, or whatever stands in their
+independent, so that dW gives every delta_k back; the same for dU and h_{k-1}, or whatever is in their
 place. A hypothesis about the paths whose deltas are none of these is not worth the search through the
 tensors. """
 

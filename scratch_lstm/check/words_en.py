@@ -106,7 +106,7 @@ SITES = {
 LINES = {
     "verdict": "{file}: {verdict}", "stage": "  {stage}: {state}", "missing": "not written yet: {names}",
     "mistake": "mistake {n}: {text}", "equation": "equation {equation}, section {page}",
-    "gate": "gate {gates}", "tensors": "d{names}",
+    "gate": "gate {gates}",
     "residual": "These mistakes together give the file's output to "
     "{residual:.0e}.", "right": "The largest error is {residual:.1e}.",
     "unknown": "No mistake of the dictionary gives this output, so none is named. What is known:",
@@ -150,5 +150,4 @@ NOTES = {
     "no file": "the file cannot be read: {message}",
     "no function": "the file has no {name}",
     "keeps state": "called twice with the same input, the file answers differently: it keeps something",
-    "batch": "right for one sequence, but not for a batch of several",
 }

@@ -85,7 +85,7 @@ SITES = {
 LINES = {
     "verdict": "{file}：{verdict}", "stage": "  {stage}：{state}", "missing": "尚未写：{names}",
     "mistake": "错误 {n}：{text}", "equation": "公式 {equation}，见 {page}",
-    "gate": "{gates} 门", "tensors": "d{names}", "residual": "把以上错误放进教科书的推导，得到的结果与文件的输出"
+    "gate": "{gates} 门", "residual": "把以上错误放进教科书的推导，得到的结果与文件的输出"
     "相差不超过 {residual:.0e}。", "right": "最大误差为 {residual:.1e}。",
     "unknown": "词典中没有一种错误能得到这样的输出，因此不指明错误。已知的是：",
     "where": "{pass_}；张量：{tensors}；门：{gates}；{steps}",
@@ -127,5 +127,4 @@ NOTES = {
     "no file": "文件无法读取：{message}",
     "no function": "文件中没有 {name}",
     "keeps state": "用同样的输入调用两次，结果不同：文件在两次调用之间保留了内容",
-    "batch": "对单个序列正确，对由几个序列组成的批次不正确",
 }
