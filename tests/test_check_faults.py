@@ -1,8 +1,8 @@
 """One list: what the checker can name, the suite catches; what the suite plants, the checker sees.
 
 Every entry of the dictionary is put under the textbook's functions, and one of the suite's own tests must
-fail. The other way round, every fault that test_planted_faults plants in the textbook is given to the checker.
-"""
+fail. The other way round, every fault that test_planted_faults plants in the textbook is given to the
+checker. """
 
 import numpy as np
 import pytest

@@ -160,6 +160,13 @@ def test_mistakes_in_other_people_s_forms_are_named(stem, line, wrong, site):
     assert [one.site for one in verdict.mistakes] == [site], (verdict.where, verdict.notes)
 
 
+def test_a_loss_with_another_forward_pass_is_said_to_be_another_loss():
+    source = next(path for path in FORMS if path.stem == "loss_rnn").read_text(encoding="utf-8")
+    assert set(verdict_of(source).stages.values()) == {"right"}
+    verdict = verdict_of(with_line(source, "np.tanh(U", "np.sin(U"))
+    assert verdict.verdict == "error" and verdict.notes == [("another loss", {})]
+
+
 def test_any_loss_is_compared_with_its_own_differences():
     source = ('import numpy as np\nFORM = "loss"\n'
               'PARAMETERS = {"a": np.arange(1., 5), "b": np.ones((2, 2))}\n\n\n'
@@ -236,7 +243,8 @@ def test_an_error_says_what_and_where(source, code):
 
 def test_float32_is_rounding_and_a_mistake_in_float32_is_none():
     single = with_line(RNN, "    h = [h0]\n",
-                       "    x, h0, W, U, b = (v.astype(np.float32) for v in (x, h0, W, U, b))\n    h = [h0]\n")
+                       "    x, h0, W, U, b = (v.astype(np.float32) for v in (x, h0, W, U, b))\n"
+                       "    h = [h0]\n")
     verdict = verdict_of(single)
     assert verdict.verdict == "right" and verdict.notes[0][0] == "float32"
     assert 1e-9 < verdict.residual < 1e-5

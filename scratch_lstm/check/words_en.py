@@ -132,6 +132,8 @@ NOTES = {
     "no tuple": "{where} has to return {count} values",
     "parameter": "the module's parameter {name} of shape {shape} is none of W, U, b",
     "no loss": "loss has to return a number and a dict of gradients; it returned {kind}",
+    "another loss": "the loss is not sum_t dh_t . h_t: the forward pass is wrong, or it is another loss "
+                    "(then give PARAMETERS)",
     "any loss": "compared with differences of the file's own loss, to 1e-7; mistakes cannot be named here",
     "internal": "the checker itself failed, which says nothing about the file: {message}",
     "half a step": "cell_forward and cell_backward belong together; one of them is missing",

@@ -109,6 +109,7 @@ NOTES = {
     "no tuple": "{where} 应返回 {count} 个值",
     "parameter": "模块的参数 {name}（形状 {shape}）不是 W、U、b 中的任何一个",
     "no loss": "loss 应返回一个数和一个由梯度组成的字典，却返回了 {kind}",
+    "another loss": "损失不等于 sum_t dh_t · h_t：前向计算有错误，或用了另一种损失（此时请给出 PARAMETERS）",
     "any loss": "已与文件自己的损失的差商比较，精度为 1e-7；这种形式无法指明错误",
     "internal": "检查程序自身出错，与文件无关：{message}",
     "half a step": "cell_forward 与 cell_backward 应同时给出，现在缺少其中一个",
