@@ -1,0 +1,112 @@
+"""python -m scratch_lstm.check: the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import locale
+import os
+import sys
+from pathlib import Path
+
+from ..errors import InputError
+from .apart import failed, run_apart
+from .grade import as_lines, expand, grade, write_csv
+from .template import TEMPLATES
+
+EPILOG = """A file is Python, and checking it means running it: check only files that you would run yourself.
+Each runs in a process of its own, in an empty folder, with a time limit, with --grade also a memory limit
+(for each process, where the system has one), and whatever it starts is ended with it. That protects you from
+loops, crashes, exits, floods of output and leftover processes. It does not protect you from malice: the
+process can read, change and delete whatever you can, use the network, and falsify its own row. For strangers'
+files use a container or an account of its own.
+
+exit status: 0 right, 1 wrong or unknown (--blindness: some mistake is let through), 2 error"""
+STATUS = {"right": 0, "wrong": 1, "unknown": 1, "error": 2}
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options."""
+    p = argparse.ArgumentParser(prog="python -m scratch_lstm.check", epilog=EPILOG,
+                                formatter_class=argparse.RawDescriptionHelpFormatter,
+                                description="Which mistake did I make? Checks a hand-written LSTM or RNN.")
+    p.add_argument("files", nargs="*", type=Path, metavar="FILE", help="the file to check")
+    p.add_argument("--template", choices=sorted(TEMPLATES), help="print a file to fill in, and stop")
+    p.add_argument("--json", action="store_true", help="print one JSON object, with the whole answer")
+    p.add_argument("--hint", type=int, choices=(1, 2, 3), default=2,
+                   help="1: where it is; 2: also the equation and an example (default); 3: what is wrong")
+    p.add_argument("--grade", action="store_true", help="check many files and print a table")
+    p.add_argument("--blindness", action="store_true",
+                   help="FILE has check(forward, backward) -> bool: which mistakes does it let through?")
+    p.add_argument("--csv", type=Path, metavar="FILE", help="with --grade: write the table to this file")
+    p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="with --grade: files at a time")
+    p.add_argument("--language", choices=("en", "zh"), default=default_language(),
+                   help="default: by the locale")
+    p.add_argument("--seconds", type=float, default=None,
+                   help="time limit for a file (default 60; --grade 10)")
+    p.add_argument("--memory", type=int, default=None, metavar="MB",
+                   help="memory limit for a file (default: none; --grade 1024; a file with torch needs more)")
+    return p
+
+
+def default_language() -> str:
+    """"zh" where the locale is Chinese."""
+    names = [os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
+    chosen = next((name for name in names if name), "") or locale.getlocale()[0] or ""
+    return "zh" if chosen.lower().startswith(("zh", "chinese")) else "en"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status."""
+    p = parser()
+    options = p.parse_args(arguments)
+    if options.template:
+        print(TEMPLATES[options.template], end="")
+        return 0
+    if options.grade and options.files:
+        return check_many(options)
+    if len(options.files) != 1:
+        p.error("name one FILE, or use --grade")
+    return check_one(options)
+
+
+def check_many(options: argparse.Namespace) -> int:
+    """Check many files; the exit status is 0 if the table was made."""
+    rows, changed = grade(expand(options.files), options.language, options.seconds or 10,
+                          1024 if options.memory is None else options.memory, options.jobs)
+    print(json.dumps({"files": rows}, ensure_ascii=False) if options.json else as_lines(rows))
+    for path in changed:
+        print(f"{path} was changed on the disk while the files ran; its row is from before", file=sys.stderr)
+    if options.csv:
+        try:
+            write_csv(options.csv, rows)
+        except InputError as problem:
+            print(f"error: {problem}", file=sys.stderr)
+            return 2
+    return 0
+
+
+def check_one(options: argparse.Namespace) -> int:
+    """Check a single file and print its verdict."""
+    path = options.files[0]
+    try:
+        source = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as problem:
+        answer = failed(str(path), options.language, "no file", {"message": str(problem)})
+    else:
+        answer = run_apart(source, path.resolve(), str(path), options.language, options.hint,
+                           options.seconds or (600 if options.blindness else 60), options.memory or 0,
+                           options.blindness)
+    if options.json:
+        print(json.dumps(answer["json"], ensure_ascii=False))
+    else:
+        print(answer["text"], end="")
+    if options.blindness and "verdict" not in answer["json"]:
+        return 0 if answer["json"]["accepts_right"] and not answer["json"]["hidden"] else 1
+    return STATUS[answer["json"]["verdict"]]
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8")              # type: ignore[union-attr]
+    sys.exit(main())

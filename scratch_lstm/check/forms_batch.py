@@ -1,0 +1,142 @@
+"""Other people's forms with a batch: CS231n's functions, the classes of "deep learning from scratch 2",
+and per-gate matrices over [h, x] in a dict (Coursera's assignment).
+
+Each is called with a batch of one sequence.
+Shapes here: N sequences, T steps, D inputs, H hidden units.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .contract import Answer
+from .look import Form
+from .problem import Array, Problem
+from .program import NotWritten, Program, StudentError, as_array, call
+
+
+def _function(names: dict[str, Any], name: str) -> Any:
+    if name not in names:
+        raise StudentError("no function", name=name)
+    return names[name]
+
+
+def _called(names: dict[str, Any], path: str, name: str, count: int, *arguments: Any) -> tuple[Any, ...]:
+    """What a function returns, as a tuple of so many; None, as an empty skeleton gives it, is not written
+    yet."""
+    result = call(path, name, _function(names, name), *arguments)
+    if result is None or isinstance(result, tuple) and all(part is None for part in result):
+        raise NotWritten(name)
+    if not isinstance(result, (tuple, list)) or len(result) != count:
+        raise StudentError("no tuple", where=name, count=count)
+    return tuple(result)
+
+
+def _first(array: Any, name: str, axis: int = 0) -> Array:
+    """The one sequence of a batch."""
+    values = as_array(array, name)
+    return values.take(0, axis=axis) if values.ndim > axis else values
+
+
+def cs231n(program: Program, p: Problem, gates: str) -> Answer:
+    """(lstm|rnn)_forward(x, h0, Wx, Wh, b) -> h, cache; _backward(dh, cache) -> dx, dh0, dWx, dWh, db.
+    x (N, T, D), Wx (D, 4H): x @ Wx; gates i, f, o, g; c_0 = 0."""
+    names, path, kind = program.fresh(), program.path, p.network
+    try:
+        h, cache = _called(names, path, f"{kind}_forward", 2, p.x[None], p.h0[None], p.W.T.copy(),
+                           p.U.T.copy(), p.b)
+    except NotWritten:
+        return None, {}, ["forward", "backward"]
+    h = _first(h, "h")
+    try:
+        dx, dh0, dW, dU, db = _called(names, path, f"{kind}_backward", 5, p.dh[None], cache)
+    except NotWritten:
+        return h, {}, ["backward"]
+    found = {"x": dx, "h0": dh0, "W": dW, "U": dU, "b": db}
+    missing = [name for name, value in found.items() if value is None]
+    turned = {name: _first(value, name) if name in ("x", "h0") else as_array(value, name).T
+              for name, value in found.items() if value is not None}
+    return h, turned, missing
+
+
+def from_scratch_2(program: Program, p: Problem, gates: str) -> Answer:
+    """A class TimeLSTM(Wx, Wh, b, stateful): set_state(h, c), forward(xs) -> hs, backward(dhs) -> dxs, then
+    grads = [dWx, dWh, db] and dh, the gradient of h_0. xs (N, T, D); gates f, g, i, o."""
+    names, path = program.fresh(), program.path
+    name = "TimeLSTM" if p.network == "lstm" else "TimeRNN"
+    states = [p.h0[None], p.c0[None]][:2 if p.network == "lstm" else 1]
+
+    layer = call(path, name, _function(names, name), p.W.T.copy(), p.U.T.copy(), p.b, True)
+    try:
+        call(path, "set_state", layer.set_state, *states)
+        h = _first(call(path, "forward", layer.forward, p.x[None]), "h")
+    except NotWritten:
+        return None, {}, ["forward", "backward"]
+    try:
+        dx = call(path, "backward", layer.backward, p.dh[None])
+    except NotWritten:
+        return h, {}, ["backward"]
+    dW, dU, db = (as_array(value, "grads").T for value in layer.grads)
+    found = {"x": _first(dx, "x"), "W": dW, "U": dU, "b": db}
+    dh0 = getattr(layer, "dh", None)
+    return h, {**found, **({} if dh0 is None else {"h0": _first(dh0, "h0")})}, ["h0"] * (dh0 is None)
+
+
+LETTERS = {"i": "i", "f": "f", "g": "c", "o": "o"}          # their names of our gates
+
+
+def coursera(program: Program, p: Problem, gates: str) -> Answer:
+    """lstm_forward(x, a0, parameters) -> a, y, c, caches; lstm_backward(da, caches) -> a dict of gradients.
+    x (D, N, T), a (H, N, T); parameters Wf, bf, Wi, bi, Wc, bc, Wo, bo over [a_{t-1}, x_t], and Wy, by; c_0
+    = 0. The RNN has Wax, Waa, ba."""
+    names, path, H = program.fresh(), program.path, len(p.h0)
+    x, a0, da = p.x.T[:, None], p.h0[:, None], p.dh.T[:, None]
+    parameters = {"Wy": np.ones((1, H)), "Wya": np.ones((1, H)), "by": np.zeros((1, 1))}
+    if p.network == "lstm":
+        for n, letter in enumerate(LETTERS[gate] for gate in gates):
+            rows = slice(n * H, n * H + H)
+            parameters[f"W{letter}"] = np.hstack([p.U[rows], p.W[rows]])
+            parameters[f"b{letter}"] = p.b[rows, None].copy()
+    else:
+        parameters |= {"Wax": p.W.copy(), "Waa": p.U.copy(), "ba": p.b[:, None].copy()}
+    kind, count = p.network, 4 if p.network == "lstm" else 3
+    try:
+        a, *_, caches = _called(names, path, f"{kind}_forward", count, x, a0, parameters)
+    except NotWritten:
+        return None, {}, ["forward", "backward"]
+    h = _first(a, "a", 1).T
+    try:
+        d = call(path, f"{kind}_backward", _function(names, f"{kind}_backward"), da, caches)
+        if d is None:
+            raise NotWritten("backward")
+    except NotWritten:
+        return h, {}, ["backward"]
+    if not isinstance(d, dict):
+        raise StudentError("no dict", where=f"{kind}_backward", kind=type(d).__name__)
+    return h, *_from_dict(d, p, gates)
+
+
+def _from_dict(d: dict[str, Any], p: Problem, gates: str) -> tuple[dict[str, Any], list[str]]:
+    """The gradients in this package's names, and what is not there."""
+    d, H = {name: as_array(value, name) for name, value in d.items() if value is not None}, len(p.h0)
+    found: dict[str, Any] = {}
+    if "dx" in d:
+        found["x"] = _first(d["dx"], "dx", 1).T
+    if "da0" in d:
+        found["h0"] = _first(d["da0"], "da0", 1)
+    letters = [LETTERS[gate] for gate in gates] if p.network == "lstm" else []
+    if letters and all(f"dW{letter}" in d for letter in letters):
+        both = np.vstack([d[f"dW{letter}"] for letter in letters])
+        found |= {"U": both[:, :H], "W": both[:, H:]}
+    if letters and all(f"db{letter}" in d for letter in letters):
+        found["b"] = np.concatenate([d[f"db{letter}"].reshape(-1) for letter in letters])
+    for theirs, ours in (("dWax", "W"), ("dWaa", "U"), ("dba", "b")):
+        if theirs in d:
+            found[ours] = d[theirs].reshape(-1) if ours == "b" else d[theirs]
+    return found, [name for name in ("W", "U", "b", "x", "h0") if name not in found]
+
+
+BATCHED = {"cs231n": Form(cs231n, "ifog", zero_c0=True), "dlfs2": Form(from_scratch_2, "fgio"),
+           "coursera": Form(coursera, "ifgo", zero_c0=True)}

@@ -1,0 +1,71 @@
+"""Any function loss(parameters) -> loss, gradients, a number and a dict with the keys of the parameters.
+
+Without more, parameters is a dict with x, h0, c0, W, U, b and dh, and the loss is sum_t dh_t . h_t, the
+loss whose derivative by h_t is row t of dh: then the mistakes can be named. If the file has a dict
+PARAMETERS of its own, the loss may be anything: its gradients are compared with central differences of the
+loss itself, and nothing is named. """
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..gradcheck import richardson
+from .contract import Answer, in_file_order
+from .forward import forward
+from .look import Form
+from .observation import error
+from .problem import GATES, TENSORS, Array, Problem
+from .program import NotWritten, Program, StudentError, as_array, call
+
+
+def _loss(program: Program, parameters: dict[str, Array]) -> tuple[float, dict[str, Any]]:
+    names = program.fresh()
+    if "loss" not in names:
+        raise StudentError("no function", name="loss")
+    copies = {name: value.copy() for name, value in parameters.items()}
+    result = call(program.path, "loss", names["loss"], copies)
+    if result is None:
+        raise NotWritten("loss")
+    if not isinstance(result, (tuple, list)) or len(result) != 2 or not isinstance(result[1], dict):
+        raise StudentError("no loss", kind=type(result).__name__)
+    return float(as_array(result[0], "loss")), result[1]
+
+
+def answer(program: Program, p: Problem, gates: str) -> Answer:
+    """The gradients; of the states nothing is seen but the loss, which has to be sum_t dh_t . h_t: if it
+    is, the states count as right. Raises StudentError."""
+    names = (*TENSORS[p.network], "dh")
+    try:
+        loss, gradients = _loss(program, {name: getattr(p, name) for name in names})
+    except NotWritten:
+        return None, {}, ["loss"]
+    wanted = TENSORS[p.network]
+    found = {name: value for name, value in gradients.items() if name in wanted and value is not None}
+    h = forward(in_file_order(p, GATES, gates), {}).h[1:]
+    due = float(np.sum(p.dh * h))
+    if not abs(loss - due) <= 1e-9 * np.sum(np.abs(p.dh * h)):
+        raise StudentError("another loss")
+    return h, found, [name for name in wanted if name not in found]
+
+
+def of_any_loss(program: Program) -> dict[str, float]:
+    """The error of each gradient of a file with PARAMETERS against differences of its own loss."""
+    given = program.setting("PARAMETERS", None)
+    parameters = {name: np.array(as_array(value, name), np.float64) for name, value in given.items()}
+    _, gradients = _loss(program, parameters)
+    errors = {}
+    for name, value in parameters.items():
+        if gradients.get(name) is None:
+            continue
+        gradient = as_array(gradients[name], name)
+        if gradient.shape != value.shape:
+            errors[name] = float("inf")
+            continue
+        oracle = richardson(lambda moved: np.float64(_loss(program, {**parameters, name: moved})[0]), value)
+        errors[name] = error(gradient, oracle)
+    return errors
+
+
+LOSS = Form(answer)

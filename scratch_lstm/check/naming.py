@@ -1,0 +1,96 @@
+"""From the keys of a hypothesis to mistakes with names: what belongs together is one mistake.
+
+The same order of the gates in dW, dU and db is one wrong order; a factor of all tensors is one factor; h_0
+and c_0 exchanged is one exchange. A mistake keeps the tensors it was seen in. """
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .dictionary import COURSE, DICTIONARY
+from .forward import Mistakes
+
+SHARED_BY_TENSORS = ("order", "scale", "sum", "before", "input", "outer")
+SHARED_BY_GATES = ("forward.bias", "block.b", "slope", "source", "forward.activation")
+
+
+@dataclass(frozen=True)
+class Named:
+    """One mistake. `key` and `value` find its words; `gates` and `tensors` say where it was seen."""
+
+    site: str
+    key: str
+    value: str
+    gates: str
+    tensors: tuple[str, ...]
+    equation: str
+    section: str
+
+    @property
+    def gate(self) -> str | None:
+        return self.gates if len(self.gates) == 1 else None
+
+
+def named(network: str, mistakes: Mistakes, returned: list[str]) -> list[Named]:
+    """The mistakes of a hypothesis, merged; `returned` are the tensors that the file gives."""
+    known, left = DICTIONARY[network], dict(mistakes)
+    left.pop("backward.of", None)
+    _drop_followers(left)
+    if len(returned) == 1:
+        _paths_for_one(left, f"sum.{returned[0]}", network)
+    found: list[Named] = []
+    while left:
+        name, value = next(iter(left.items()))
+        key, family = known[name], name.rpartition(".")[0]
+        together = [name]
+        if (family in SHARED_BY_TENSORS and key.tensor) or (family in SHARED_BY_GATES and key.gate):
+            together = [other for other in left if other.rpartition(".")[0] == family
+                        and left[other] == value]
+        for other in together:
+            del left[other]
+        gates = "".join(known[other].gate or "" for other in together)
+        tensors = tuple(dict.fromkeys(t for other in together if (t := known[other].tensor)))
+        found.append(_merged(Named(key.site, name, value, gates, tensors, key.equation, key.section),
+                             returned))
+    return found
+
+
+def _drop_followers(left: dict[str, str]) -> None:
+    """A path that is dropped gives a zero at the end as well; h_0 for c_0 is also c_0 for h_0."""
+    for end in ("end.h0", "end.c0"):
+        if left.get(end) == "right":
+            del left[end]
+    if left.get("path.h") == "dropped" and left.get("end.h0") == "zero":
+        del left["end.h0"]
+    if left.get("path.c") == "dropped" and left.get("end.c0") == "zero":
+        del left["end.c0"]
+    if left.get("end.h0") == "c0" and left.get("end.c0") == "h0":
+        del left["end.c0"]
+        left["end.h0"] = "exchanged"
+
+
+def _paths_for_one(left: dict[str, str], name: str, network: str) -> None:
+    """With one tensor alone two names fit: a term of its double sum left out, or a path never taken. A
+    student who returns one tensor is on the way back through time, so the path it is."""
+    if left.get(name) == "k = t only":
+        del left[name]
+        left.update({"path.h": "dropped", **({"path.c": "dropped"} if network == "lstm" else {})})
+    elif left.get(name) == "t = T only":
+        del left[name]
+        left["direct"] = "last"
+
+
+def _merged(one: Named, returned: list[str]) -> Named:
+    """A sum that is wrong in the same way everywhere has a name of its own."""
+    sums = {name for name in returned if name in ("W", "U", "b")}
+    everywhere = sums <= set(one.tensors) and len(sums) > 1
+    site, section, equation = one.site, one.section, one.equation
+    if one.site == "sum-over-time" and one.value == "mean" and everywhere:
+        site = "scaled"
+    elif one.site == "sum-over-time" and (one.value in COURSE or one.value == "first" and everywhere):
+        site, section = "course-sum", {"first": "3.6", "t times k = 1": "3.6", "counted twice": "3.7",
+                                       "k = t only": "2.4", "t = T only": "2.4"}[one.value]
+        equation = "(6.31)" if section[0] == "3" else one.equation
+    elif (one.site, one.value) == ("scaled", "twice") and 1 < len(returned) == len(one.tensors):
+        return Named("direct-loss", "direct", "twice", "", one.tensors, "(6.30)", "4.2")
+    return Named(site, one.key, one.value, one.gates, one.tensors, equation, section)

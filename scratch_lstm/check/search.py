@@ -1,0 +1,165 @@
+"""Find the fewest mistakes that reproduce what a file returned: forward, one step, through time, then all.
+
+A hypothesis is a dict from keys to values. T = 1 gives the local mistakes (`search_local.py`); with these
+fixed, T = 3 gives the mistakes along the paths, and for each of them every returned tensor is explained
+alone (`search_tensors.py`). In the end the hypothesis must reproduce problems that the search never saw.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, combinations, product
+
+from typing import Any
+
+import numpy as np
+
+from .dictionary import keys
+from .forward import Mistakes, forward
+from .observation import BOUND, Observation, error, same
+
+from .search_deltas import could_be, readings
+from .search_local import local_mistakes
+from .search_tensors import Choice, explain
+from .tensors import Result
+
+Look = Callable[[int, int, int, int], Observation]      # T, H, D, seed -> what the file gives
+SEARCHED = ((1, 4, 4), (3, 4, 4))                       # T, H, D: with D = H nothing fails for its shape
+FRESH = ((1, 2, 2), (2, 3, 3), (4, 3, 3), (7, 2, 2))
+SECONDS = 2.0            # of processor time for each search; then the verdict is "unknown"
+
+LEVELS = ((0, 1), (1, 1), (0, 2), (2, 1), (1, 2), (2, 2), (3, 1),
+          (0, 3))      # mistakes along the paths, in each tensor
+
+
+@dataclass(frozen=True)
+class Found:
+    """The mistakes, and the largest error with which they reproduce what was seen."""
+
+    mistakes: dict[str, str]
+    residual: float
+
+
+def combinations_of(names: list[Any], most: int) -> Iterator[dict[str, str]]:
+    """Hypotheses with 0, 1, ..., `most` of these keys wrong."""
+    for n in range(most + 1):
+        for some in combinations(names, n):
+            for values in product(*(key.values for key in some)):
+                yield {key.name: value for key, value in zip(some, values)}
+
+
+def residual(mistakes: Mistakes, seen: list[Observation],
+             passes: tuple[str, ...] = ("h", "gradients")) -> float:
+    """The largest error of any returned tensor, the file against the textbook with these mistakes."""
+    worst = 0.0
+    for one in seen:
+        result = Result(one.problem, mistakes)
+        if "h" in passes and one.h is not None:
+            worst = max(worst, error(one.h, result.states.h[1:]))
+        if "gradients" in passes:
+            for name, value in one.gradients.items():
+                expected = result.tensor(name)
+                worst = max(worst, error(value, expected) if value.shape == expected.shape else float("inf"))
+            if one.misshapen:
+                worst = float("inf")
+    return worst
+
+
+def forward_mistakes(look: Look, seed: int) -> Found | None:
+    """The fewest mistakes that give the file's h; None if none do. One gate at a time costs least to see
+    with c_0 = 0, but three mistakes at once are few enough to try them all."""
+    seen = [look(*sizes, seed) for sizes in SEARCHED]
+    fresh = [look(*sizes, seed + 1) for sizes in FRESH]
+    network = seen[0].problem.network
+    at_once = [key for key in keys(network, "forward") if key.name not in ("forward.h", "forward.c")]
+    later = [key for key in keys(network, "forward") if key.name in ("forward.h", "forward.c")]
+    started = time.process_time()
+    for first in combinations_of(at_once + later, 3):
+        if time.process_time() - started > SECONDS:
+            return None
+        if any(value not in ("zero start",) for name, value in first.items()
+               if name in ("forward.h", "forward.c")):
+            continue                          # these do not show at T = 1
+        if not _gives(first, seen[0]):
+            continue
+        for second in combinations_of(later, 2):
+            mistakes = {**second, **first}
+            if _gives(mistakes, seen[1]) and (worst := residual(mistakes, fresh, ("h",))) <= BOUND:
+                return Found(mistakes, worst)
+    return None
+
+
+def _gives(mistakes: Mistakes, seen: Observation) -> bool:
+    return seen.h is not None and same(seen.h, forward(seen.problem, mistakes).h[1:])
+
+
+def backward_mistakes(look: Look, seed: int, base: Mistakes) -> Found | None:
+    """The fewest mistakes that, with those of the forward pass, give every returned tensor."""
+    seen = [look(*sizes, seed) for sizes in SEARCHED]
+    fresh = [look(*sizes, seed + 1) for sizes in FRESH]
+    kinds = ({}, {"backward.of": "own"}, {"backward.of": "cache"}) if base else ({},)
+    end = time.process_time() + SECONDS
+    bases = [{**base, **kind} for kind in kinds]
+    locals_of = [local_mistakes(seen[0], full) for full in bases]
+    tried: set[frozenset[Any]] = set()
+    for most_path, most_own in LEVELS:
+        found: list[dict[str, str]] = []
+        for full, (some, orders) in zip(bases, locals_of):
+            for local in some[:6]:
+                found += _along_paths({**full, **local}, seen[1], most_path, most_own, orders, end)
+        for mistakes in sorted(found, key=cost):
+            if frozenset(mistakes.items()) not in tried:
+                tried.add(frozenset(mistakes.items()))
+                worst = residual(mistakes, [*seen, *fresh], ("gradients",))
+                if worst <= BOUND:
+                    return Found(mistakes, worst)
+        if time.process_time() > end:
+            return None
+    return None
+
+
+def _along_paths(base: Mistakes, seen: Observation, most: int, most_own: int, orders: tuple[str, ...],
+                 end: float) -> list[dict[str, str]]:
+    """All sets of mistakes along the paths with which every returned tensor can be explained alone."""
+    network = seen.problem.network
+    names = keys(network, "path")
+    if network == "lstm":
+        blind = not np.any(seen.problem.c0)                  # with c_0 = 0 nothing of delta^f shows at T = 1
+        hidden = [replace(key, values=key.values if blind else ("c_{k-2}",)) for key in keys(network, "local")
+                  if key.name in ("factor.f", "slope.f", "source.f")[:3 if blind else 1]]
+        names = names + [key for key in hidden if key.name not in base]
+    states = forward(seen.problem, base)
+    possible = readings(seen, Result(seen.problem, base, states).states, orders) if most > 1 else []
+    found = []
+    for path in combinations_of(names, most):
+        if time.process_time() > end:
+            break
+        if len(path) == most or most < 2:
+            result = Result(seen.problem, {**base, **path}, states)
+            if most > 1 and possible and not could_be(result, possible):
+                continue
+            whole = explain_all(result, seen, most_own, orders, end)
+            if whole is not None:
+                found.append({**base, **path, **whole})
+    return found
+
+
+def explain_all(result: Result, seen: Observation, most: int, orders: tuple[str, ...],
+                end: float = float("inf")) -> dict[str, str] | None:
+    """The own mistakes of all returned tensors; None as soon as one cannot be explained, or time is up."""
+    own: list[Choice] = []
+    for name in ("x", "b", "delta", "U", "W", "c0", "h0"):
+        if name in seen.gradients:
+            choice = explain(result, name, seen.gradients[name], most, orders)
+            if choice is None or time.process_time() > end:
+                return None
+            own.append(choice)
+    return dict(chain.from_iterable(own))
+
+
+def cost(mistakes: Mistakes) -> int:
+    """How many mistakes they are to a reader: the same mistake in several tensors or gates is one."""
+    return len({(name.split(".")[0], value) for name, value in mistakes.items()
+                if name != "backward.of" and value != "right"})

@@ -1,0 +1,48 @@
+"""Each returned tensor alone: which mistakes of its own give what was seen, the deltas being known?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import combinations
+
+from typing import Any
+
+from .dictionary import Key, keys
+from .observation import same
+from .forward import Array
+from .tensors import Result
+
+Choice = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=None)
+def choices(network: str, tensor: str, most: int, orders: tuple[str, ...]) -> tuple[Choice, ...]:
+    """Up to `most` mistakes of one tensor; of the orders of the gates only those named."""
+    def values(key: Key) -> tuple[str, ...]:
+        return orders if key.name == f"order.{tensor}" else key.values
+
+    own = keys(network, "tensor", tensor)
+    singles = [[(key.name, value) for value in values(key)] for key in own]
+    if tensor in ("h0", "c0"):                        # right, though the path between the steps is not
+        singles.insert(0, [(f"end.{tensor}", "right")])
+    return tuple(chosen for n in range(most + 1) for some in combinations(singles, n)
+                 for chosen in _product(some))
+
+
+def _product(lists: tuple[list[Any], ...]) -> Iterator[Choice]:
+    if not lists:
+        yield ()
+        return
+    for first in lists[0]:
+        for rest in _product(lists[1:]):
+            yield (first, *rest)
+
+
+def explain(result: Result, tensor: str, seen: Array, most: int, orders: tuple[str, ...]) -> Choice | None:
+    """The fewest mistakes of this tensor that turn the result into what was seen; None if none do."""
+    for choice in choices(result.problem.network, tensor, most, orders):
+        value = result.tensor(tensor, dict(choice))
+        if value.shape == seen.shape and same(seen, value):
+            return choice
+    return None

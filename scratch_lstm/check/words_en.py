@@ -1,0 +1,155 @@
+"""Every sentence of the report in English. Names in braces are filled in."""
+
+from __future__ import annotations
+
+WRITTEN = "{what}: {written} where {belongs} belongs."
+MISSING = "{what}: the factor {belongs} is missing."
+
+# (key without the gate or tensor, value): sentence. {gates}, {tensors} say where; {value} is the value.
+SENTENCES = {
+    ("forward.squash", "none"): "h_k = o_k * c_k where o_k * tanh(c_k) belongs.",
+    ("forward.squash", "sigmoid"): "h_k = o_k * σ(c_k) where o_k * tanh(c_k) belongs.",
+    ("forward.activation", "none"): "{gate_or_h} has no activation; {right_activation} belongs there.",
+    ("forward.activation", "*"): "{gate_or_h} uses {value}; {right_activation} belongs there.",
+    ("forward.h", "first"): "h is not advanced: every step uses h_0 where h_{k-1} belongs.",
+    ("forward.h", "two back"): "z_k uses h_{k-2} where h_{k-1} belongs.",
+    ("forward.h", "zero start"): "h starts from zero where the given h_0 belongs.",
+    ("forward.c", "first"): "c is not advanced: every step uses c_0 where c_{k-1} belongs.",
+    ("forward.c", "two back"): "c_k uses c_{k-2} where c_{k-1} belongs.",
+    ("forward.c", "zero start"): "c starts from zero where the given c_0 belongs.",
+    ("forward.start", "exchanged"): "h_0 and c_0 are exchanged.",
+    ("forward.bias", "one for all"): "all four gates use the bias of gate {value}; each gate has its own.",
+    ("forward.bias", "another"): "gate {gates} gets the bias of gate {value} where {bias} belongs.",
+    ("forward.bias", "none"): "the bias {bias} is forgotten.",
+    ("forward.bias", "twice"): "the bias {bias} is added twice.",
+    ("forward.order", "*"): "the rows of W, U, b are split as {value}; the file says GATES = \"{declared}\".",
+    ("exchange", "*"):
+        "the deltas of the gates are exchanged: they are stacked as {value} where {declared} belongs.",
+    ("path.h", "dropped"): "dL/dh_k: the path from step k+1, U^T δ_{k+1}, is missing.",
+    ("path.c", "dropped"): "dL/dc_k: the path from step k+1, f_{k+1} dL/dc_{k+1}, is missing.",
+    ("path.c", "through h only"):
+        "only the part of dL/dc_{k+1} that comes through h_{k+1} goes on to c_k; all of it belongs there.",
+    ("cell", "gates without carry"):
+        "δ^i, δ^f, δ^g use only the part of dL/dc_k that comes through h_k; the part from c_{k+1} is "
+        "missing.",
+    ("cell", "gates from carry"):
+        "δ^i, δ^f, δ^g use only the part of dL/dc_k that comes from c_{k+1}; the part through h_k is "
+        "missing.",
+    ("cell", "h part at the last step only"):
+        "dL/dc_k gets its part through h_k at the last step only; every step has one.",
+    ("loop", "forward"): "the backward loop runs forward in time, from step 1 to T; it has to start at T.",
+    ("direct", "last"): "dL_t/dh_t is used at the last step only; every step has a loss.",
+    ("direct", "first"): "dL_t/dh_t is used at the first step only; every step has a loss.",
+    ("direct", "all at the last"): "all rows of dh are added at the last step; row t belongs to step t.",
+    ("direct", "reversed"): "the rows of dh are used in reversed order; row t belongs to step t.",
+    ("direct", "step before"): "step k gets row k-1 of dh; row k belongs there.",
+    ("direct", "step after"): "step k gets row k+1 of dh; row k belongs there.",
+    ("direct", "twice"): "the derivative of the loss is counted twice: everything is 2 times too large.",
+    ("sum", "last"): "{tensors}: only the last step, k = T; the sum over all steps belongs there.",
+    ("sum", "first"):
+        "{tensors}: only the first step, k = 1 (the longest chain); the sum over all k belongs there.",
+    ("sum", "mean"): "{tensors}: the mean over the steps where the sum belongs.",
+    ("sum", "without the first"): "{tensors}: the first step, k = 1, is left out of the sum.",
+    ("sum", "without the last"): "{tensors}: the last step, k = T, is left out of the sum.",
+    ("sum", "t times k = 1"):
+        "{tensors}: for each t, the term k = 1 is counted t times; the terms k = 1, ..., t belong there, "
+        "each once.",
+    ("sum", "counted twice"):
+        "{tensors}: total derivatives where direct partials belong, so that the term t, k is counted "
+        "t-k+1 times.",
+    ("sum", "k = t only"): "{tensors}: only the terms k = t; the inner sum over k < t is missing.",
+    ("sum", "t = T only"): "{tensors}: only the loss L_T; the outer sum over t is missing.",
+    ("outer", "transposed"): "{tensors}: the outer product is transposed in each block.",
+    ("before", "before f'"):
+        "{tensors}: uses the derivative by the activated value where δ, the derivative by z, belongs.",
+    ("units", "summed"):
+        "db: the entries of δ are summed over the hidden units too; only the sum over the steps belongs "
+        "there.",
+    ("block.b", "*"): "db: the block of gate {gates} is made of δ^{value}; its own δ^{gates} belongs there.",
+    ("order", "*"): "{tensors}: the blocks are returned as {value} where {declared} belongs.",
+    ("scale", "half"): "{tensors}: half of what it should be.",
+    ("scale", "twice"): "{tensors}: twice what it should be.",
+    ("scale", "minus"): "{tensors}: the wrong sign.",
+    ("scale", "mean over T"): "{tensors}: divided by T; a sum belongs there.",
+    ("scale", "mean over H"): "{tensors}: divided by H.",
+    ("scale", "sum over H"): "{tensors}: multiplied by H.",
+    ("clip", "value"): "{tensors}: the entries are clipped; a backward pass returns the gradient itself.",
+    ("clip", "norm"):
+        "{tensors}: each tensor is clipped to a norm; a backward pass returns the gradient itself.",
+    ("clip", "norm of all"):
+        "{tensors}: all tensors are clipped to one norm; a backward pass returns the gradient itself.",
+    ("end.h0", "exchanged"): "dh_0 and dc_0 are exchanged.",
+    ("from.x", "last step only"): "dx_k is given at the last step only; every step has one.",
+    ("from.x", "reversed"): "the rows of dx are in reversed order.",
+}
+
+VERDICTS = {"right": "right", "wrong": "wrong", "unknown": "unknown", "error": "error"}
+STAGES = {"forward": "forward pass", "one step": "one step back", "through time": "back through time",
+          "sums": "sums: W, U, b", "ends": "ends: x, h0, c0"}
+STATES = {"right": "right", "wrong": "wrong", "not written": "not written yet", "?": "not known",
+          "right, not all written": "right; not all of it is written yet"}
+SITES = {
+    "forward-tanh-of-c": "forward pass, h_k", "forward-activation": "forward pass, an activation",
+    "forward-state": "forward pass, a state", "forward-bias": "forward pass, a bias",
+    "forward-gate-order": "forward pass, the order of the gates",
+    "sigmoid-derivative": "a sigmoid's derivative",
+    "tanh-derivative-g": "the derivative of tanh", "tanh-derivative-c": "the derivative of tanh(c_k)",
+    "factor-in-gate": "a factor of a delta", "deltas-exchanged": "the order of the deltas",
+    "path-through-c": "the path along c, from step to step",
+    "path-through-h": "the path through h, from step to step",
+    "direct-loss": "where each loss enters", "sum-over-time": "a sum over the steps",
+    "input-of-sum": "what delta is multiplied by", "bias-delta": "the gradient of the bias",
+    "gate-order": "the order of the returned blocks", "initial-state": "the gradient of the first state",
+    "input-gradient": "the gradient of x", "scaled": "the size of a gradient",
+    "course-sum": "the double sum over t, k",
+}
+LINES = {
+    "verdict": "{file}: {verdict}", "stage": "  {stage}: {state}", "missing": "not written yet: {names}",
+    "mistake": "mistake {n}: {text}", "equation": "equation {equation}, section {page}",
+    "gate": "gate {gates}",
+    "residual": "These mistakes together give the file's output to "
+    "{residual:.0e}.", "right": "The largest error is {residual:.1e}.",
+    "unknown": "No mistake of the dictionary gives this output, so none is named. What is known:",
+    "where": "pass: {pass_}; tensors: {tensors}; gates: {gates}; visible within {steps}",
+    "one step": "one step (T = 1)", "several steps": "several steps only", "forward": "forward",
+    "backward": "backward",
+    "probe": "the smallest example, T = {T}, H = D = {H}:",
+    "should": "    {name} = {right}, with the mistake {wrong}",
+    "none": "-", "hint": "(--hint 3 says what is wrong)",
+}
+NOTES = {
+    "syntax": "the file is no Python (line {line}): {message}",
+    "network": "NETWORK = {value!r}; it has to be \"lstm\" or \"rnn\"",
+    "gates": "GATES = {value!r}; it has to be the letters i, f, g, o in some order",
+    "form": "FORM = {value!r} is not known; known are {known}",
+    "raised": "{where}, line {line}: {message}",
+    "exit": "{where} ends the program (exit status {status}); remove the call of exit",
+    "memory": "{where} needs more memory than the limit",
+    "not an array": "{name} is no array of numbers: {message}",
+    "no pair": "{where} has to return a pair: h and a cache; it returned {kind}",
+    "no triple": "{where} has to return h, c and a cache; it returned {kind}",
+    "no dict": "{where} has to return a dict of gradients; it returned {kind}",
+    "no tuple": "{where} has to return {count} values",
+    "parameter": "the module's parameter {name} of shape {shape} is none of W, U, b",
+    "no loss": "loss has to return a number and a dict of gradients; it returned {kind}",
+    "another loss": "the loss is not sum_t dh_t . h_t: the forward pass is wrong, or it is another loss "
+                    "(then give PARAMETERS)",
+    "any loss": "compared with differences of the file's own loss, to 1e-7; mistakes cannot be named here",
+    "internal": "the checker itself failed, which says nothing about the file: {message}",
+    "half a step": "cell_forward and cell_backward belong together; one of them is missing",
+    "shape of h": "h has the shape {shape}; it has to be {due}",
+    "shape": "d{name} has the shape {shape}; it has to be {due}",
+    "only D = H": "with D different from H the file fails, so it was checked with D = H",
+    "unknown keys": "these keys of the dict are not known: {names}",
+    "nothing written": "nothing is written yet, so there is nothing to check",
+    "float32": "rounding of float32, not a mistake (error {error:.0e}); use float64 to be checked to 1e-9",
+    "forward known": "the mistake of the forward pass is known, but the backward pass has another one",
+    "backward fits": "the backward pass is right for this forward pass: correct the forward pass only",
+    "clip": "the limit of the clip is {limit:.6g}",
+    "not linear": "the result is not proportional to dh: {names}",
+    "ended": "the file ended the program (exit status {status})",
+    "time": "the file did not finish within {seconds} seconds",
+    "no file": "the file cannot be read: {message}",
+    "no function": "the file has no {name}",
+    "keeps state": "called twice with the same input, the file answers differently: it keeps something",
+}
