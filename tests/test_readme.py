@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import train_poems
+from scratch_lstm.check.__main__ import parser as check_parser
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.zh.md"]
@@ -40,6 +41,8 @@ def test_the_commands_of_the_readme_exist(name):
         words = shlex.split(line, comments=True)
         if words[0] == "make":
             assert words[1] in targets, line
+        elif words[:3] == ["python", "-m", "scratch_lstm.check"]:
+            check_parser().parse_args([word for word in words[3:] if word not in (">", "my_lstm.py")])
         else:
             assert words[:2] == ["python", "train_poems.py"], line
             train_poems.make_parser("x").parse_args([word.replace("FILE", "f") for word in words[2:]])
