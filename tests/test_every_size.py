@@ -67,7 +67,8 @@ def largest_error(found, gradient_at, arguments, dtype):
 
     A sum whose terms cancel by chance has few exact digits left, in any code. So where an error is beyond the
     bound, the arguments are moved in their last bits, to see how many units in the last place the exact
-    gradient moves for one of theirs. Nine such units are allowed, if that is more than the bound.
+    gradient moves for one of theirs. Nine such units are allowed, or nine units of the network's largest
+    gradient, if that is more than the bound.
     """
     exact, bound = gradient_at(arguments), BOUND[dtype]
     errors = {name: error_of(value, exact[name]) for name, value in found.items()}
@@ -75,8 +76,11 @@ def largest_error(found, gradient_at, arguments, dtype):
         rng, eps = np.random.default_rng(0), np.finfo(float).eps
         moved = gradient_at({name: a * (1 + eps * rng.choice([-2, 2], a.shape))
                              for name, a in arguments.items()})
+        largest = {name: np.max(np.abs(gradient), initial=0.0) for name, gradient in exact.items()}
         for name, error in errors.items():
             condition = error_of(moved[name], exact[name]) / eps
+            if largest[name]:
+                condition = max(condition, max(largest.values()) / largest[name])
             errors[name] = error * bound / max(bound, 9 * np.finfo(dtype).eps * condition)
     return max(errors.values())
 
