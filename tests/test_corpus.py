@@ -140,7 +140,7 @@ def test_split_by_whole_groups(corpus_of, groups, held_out, seed):
 
 
 def test_split_holds_out_the_fraction_and_depends_on_the_seed(corpus_of):
-    corpus = corpus_of(["甲"] * 1000)
+    corpus = corpus_of(["甲"] * 1000, range(1000))
     sides = [corpus.split(0.05, seed)[1] for seed in range(5)]
     assert [len(held) for held in sides] == [50] * 5
     assert len({tuple(held) for held in sides}) == 5
