@@ -65,9 +65,9 @@ def normalise(text: str) -> tuple[str, dict[str, int]]:
         changed = sum(unicodedata.combining(c) != 0 or unicodedata.normalize("NFC", c) != c for c in text)
         count("characters composed (NFC)", (unicodedata.normalize("NFC", text), changed))
     count("spaces at line ends", EDGE_SPACES.subn("", text))
-    count("half-width punctuation", HALF_WIDTH.subn(to_full_width, text))
     count("other or repeated spaces", OTHER_SPACES.subn(" ", text))
     count("spaces beside punctuation", BESIDE_MARKS.subn("", text))
+    count("half-width punctuation", HALF_WIDTH.subn(to_full_width, text))
     return text, normalised
 
 

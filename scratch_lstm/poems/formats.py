@@ -150,6 +150,9 @@ def read_titles(text: str) -> Found | None:
     titles = {match[0] for match, _, _ in matches if match}
     with_text = sum(match is not None and match.end() < len(line.strip("\ufeff \r"))
                     for match, _, line in matches)
+    keys = sum(re.fullmatch(r"[A-Za-z_][\w ]*:", title) is not None for title in titles)
+    if keys > 0.5 * len(titles):
+        return None                              # YAML, a letter's head or a conversation
     if len(lines) < 2 or with_text < 0.8 * len(lines) or len(titles) < max(2, 0.3 * with_text):
         return None
     half = sum(match is not None and match[0].endswith(":") for match, _, _ in matches)

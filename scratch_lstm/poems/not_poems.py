@@ -23,7 +23,8 @@ TEXTS = [
     ("subtitles", r"(\d+:)?\d\d:\d\d[,.]\d{3} --> |WEBVTT", 0, "take the text out, without times"),
     ("song lyrics with times (LRC)", r"\[\d+:\d\d([.:]\d+)?\]", 0.3,
      r"remove the times: sed -E 's/\[[0-9:.]+\]//g' FILE > NEW"),
-    ("Markdown", r"#{1,6} \S|```|\|?\s*:?-{3,}:?\s*\||[*+-] \S", 0.05, "take the poems out"),
+    ("Markdown", r"#{1,6} \S|```|\|?\s*:?-{3,}:?\s*\|", 0, "take the poems out"),
+    ("a Markdown list", r"\s*[*+-] \S", 0.5, "take the marks of the list out"),
     ("LaTeX", r"\s*\\(documentclass|begin|usepackage|section)\b", 0, "take the poems out"),
     ("program code", r"\s*(import \w|from \w+ import|def \w+\(|class \w+[(:]|#include|#!/|function \w*\(|"
                      r"(var|let|const) \w+ ?=|return\b.*;|if __name__)", 0.03, "give a text instead"),
