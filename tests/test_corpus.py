@@ -307,3 +307,10 @@ def test_what_is_learnt_has_a_hash_that_line_ends_do_not_change(tmp_path):
         (tmp_path / name).write_bytes(text.encode())
         hashes[name] = Corpus.load(tmp_path / name).poems_sha256
     assert hashes["lf"] == hashes["crlf"] == hashes["bom"] != hashes["other"]
+
+
+def test_a_form_that_nearly_all_poems_have_is_said(write):
+    corpus = Corpus.load(write(["甲乙，丙丁。"] * 19 + ["甲乙，丙丁"]))
+    assert corpus.vocabulary.form is None
+    assert any(line.startswith("  19 of 20 poems have the form 字字，字字。; --strict needs") for line in
+               corpus.description())

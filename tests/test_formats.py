@@ -45,6 +45,8 @@ READ = {
     "title:content": "\n".join(f"题{n}:{poem}" for n, poem in enumerate(POEMS)),
     "title：content": "\n".join(f"题{'目' * n}：{poem}" for n, poem in enumerate(POEMS)),
     "title:content, CRLF": "\r\n".join(f"题{n}:{poem}" for n, poem in enumerate(POEMS)) + "\r\n",
+    "title::author::content": "\n".join(f"题{n}::佚名::{poem}" for n, poem in enumerate(POEMS)),
+    "JSON objects, not one a line": "\n".join(json.dumps(one, indent=1) for one in objects()),
     "title:content, one empty": "\n".join([f"题{n}:{poem}" for n, poem in enumerate(POEMS)] + ["无题:"]),
     "paragraphs": "\n\n".join("\n".join(lines) for lines in LINES),
     "paragraphs, three line ends between": "\r\n\r\n\r\n".join("\r\n".join(lines) for lines in LINES),
@@ -76,11 +78,11 @@ REFUSED = {
     "LaTeX": ["\\documentclass{article}\n\\begin{document}\n一山水"],
     "program code": ["import os\n\ndef f(x):\n    return x\n",
                      "#include <stdio.h>\nint main() {\n  return 0;\n}"],
-    "YAML": ["title: 一\nauthor: 二\nbody: 三"],
+    "YAML": ["title: 一\nauthor: 二\nbody: 三", "a: 5.4\n  /b/1.0:\n    c: true\n    'd': x"],
     "numbered list": ["1.一山水\n2.二山水\n3.三山水", "一、一山水\n二、二山水\n三、三山水", "(1) 一山水\n(2) 二山水"],
     "segmented": ["一/m 山/n 水/n\n二/m 山/n 水/n"],
     "word list": ["山水 12\n风月 11\n花雪 9"],
-    "conversation": ["First Citizen:\nSpeak.\n\nAll:\nSpeak, speak.\n\nFirst Citizen:\nYes."],
+    "numbers": ["1.5 2.5\n-3 1e-4\n7 8", "3.14\n2.72"],
     "a table": ["题\t一山水\n目\t二山水", '"题","一山水"\n"目","二山水"', "title,author\n题,佚名\n目,佚名"],
     "PDF": [b"%PDF-1.7\n\x00\xff"], "ZIP": [b"PK\x03\x04\x00\x00"], "gzip": [b"\x1f\x8b\x08"],
     "SQLite": [b"SQLite format 3\x00"], "UTF-16": ["一山水".encode("utf-16")], "RTF": [b"{\\rtf1 x}"],
@@ -97,7 +99,7 @@ def test_what_holds_none_is_refused_by_name(name, data, tmp_path):
     assert "; " in message, "it says what to do"
 
 
-ORDINARY = ["甲乙丙丁戊,己庚辛壬癸.\n子丑寅卯辰,巳午未申酉.", "问：何处是？答：山中。\n问：何时归？答：秋后。\n", "3.14\n2.72",
+ORDINARY = ["甲乙丙丁戊,己庚辛壬癸.\n子丑寅卯辰,巳午未申酉.", "问：何处是？答：山中。\n问：何时归？答：秋后。\n",
             "Every Good Boy\nEats Grapes", "一，山。\n二，水。", "山/水\n风/月"]
 
 
@@ -120,8 +122,8 @@ def test_lines_or_paragraphs(tmp_path):
         read(tmp_path, text, poems_are="lines")
     found = read(tmp_path, "\n".join(POEMS), poems_are="paragraphs")
     assert found.poems == ["".join(POEMS)] and "poems are paragraphs, 1 of them" in found.said[0]
-    joined = read(tmp_path, "no marks\nat the ends\n\nof these\nlines")
-    assert joined.poems == ["no marks at the ends", "of these lines"]
+    joined = read(tmp_path, "no marks\nat the ends\n\nof these\nlines\n\n\nFirst Citizen:\nSpeak.")
+    assert joined.poems == ["no marks at the ends", "of these lines", "First Citizen: Speak."]
 
 
 @pytest.mark.parametrize("encoding, name", [("gb18030", "GB18030 or GBK"), ("big5", "Big5")])

@@ -1,4 +1,4 @@
-"""Random files, folders, flags and prompts: never a traceback, never a wait, no file lost or changed by a refusal.
+"""Random files, folders, flags and prompts: no traceback, no wait, no file lost or changed by a refusal.
 
 `make fuzz` tries 1,000 of each kind (EXAMPLES=1000), the everyday suite a few. It passes if there were none.
 """
@@ -28,8 +28,9 @@ TINY = ["--epochs", "1", "--batch-size", "8", "--embedding-size", "3", "--hidden
 COUNTS = {"inputs": 0, "refused": 0}
 
 fuzz = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-TEXTS = st.text(st.one_of(st.characters(), st.sampled_from("山水风月，。,.: \n\r\t\u3000\u200b\ufeff\"'[]{}GE1一")))
-VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from([10**9, 10**12, 10**30, -1, 0, 1]),
+USUAL = "山水风月，。,.: \n\r\t\u3000\u200b\ufeff\"'[]{}GE1一"
+TEXTS = st.text(st.one_of(st.characters(), st.sampled_from(USUAL)))
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from([10**9, 10**30, -1, 0, 1]),
                    st.floats(), TEXTS, st.lists(st.integers(), max_size=3),
                    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2))
 
@@ -42,7 +43,8 @@ def finished(tmp_path_factory):
     (folder / "poems.txt").write_text("\n".join(lines), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "draw_loss", lambda log, path, title: True)
-        assert train_poems.main([*TINY, "--corpus", str(folder / "poems.txt"), "--out", str(folder / "run")]) == 0
+        where = ["--corpus", str(folder / "poems.txt"), "--out", str(folder / "run")]
+        assert train_poems.main([*TINY, *where]) == 0
         yield folder / "run"
     print(f"\n{COUNTS['inputs']} commands, {COUNTS['refused']} of them refused")
 
@@ -53,7 +55,7 @@ def contents(folder):
 
 
 def run(folder, *arguments, kept=()):
-    """One command, as a person would give it. Files in `kept` stay whatever happens, all do if it is refused."""
+    """One command, as a person gives it. Files in `kept` stay whatever happens, all do if it is refused."""
     def too_long(number, frame):
         raise TimeoutError(f"longer than {LONGEST} seconds: {arguments}")
 
@@ -87,7 +89,7 @@ def run(folder, *arguments, kept=()):
                       st.recursive(VALUES, st.lists, max_leaves=9).map(lambda v: json.dumps(v).encode()),
                       st.lists(TEXTS, min_size=2).map(lambda rows: "\n".join(
                           "题:" + row.replace("\n", "") for row in rows).encode("utf-8", "replace"))),
-       flags=st.sampled_from([[], ["--column", "content"], ["--encoding", "gb18030"], ["--encoding", "utf-16"],
+       flags=st.sampled_from([[], ["--column", "content"], ["--encoding", "gb18030"],
                               ["--poems-are", "paragraphs"], ["--held-out", "0"]]))
 def test_any_bytes_as_a_corpus(finished, tmp_path_factory, data, flags):
     folder = tmp_path_factory.mktemp("corpus")
@@ -168,9 +170,11 @@ def test_any_flags_and_prompts(finished, data):
         value = data.draw(WORDS if name in ("prompt", "acrostic") else NUMBERS)
         flags.append("--strict" if name == "strict" else f"--{name}={value}")
     run(folder, "--generate", finished, *flags, kept=contents(folder))
-    training = ["hidden-size", "embedding-size", "num-layers", "batch-size", "learning-rate", "clip", "dropout",
-                "held-out", "seed", "threads", "log-every", "save-every", "batch-characters", "dtype", "backend"]
+    training = ["hidden-size", "embedding-size", "num-layers", "batch-size", "learning-rate", "clip",
+                "dropout", "held-out", "seed", "threads", "log-every", "save-every", "batch-characters",
+                "dtype", "backend"]
     name, value = data.draw(st.sampled_from(training)), data.draw(st.one_of(NUMBERS, WORDS))
     new = Path(f"{folder}-new")
-    run(folder, *TINY, "--corpus", folder / "poems.txt", "--out", new, f"--{name}={value}", kept=contents(folder))
+    where = ["--corpus", folder / "poems.txt", "--out", new]
+    run(folder, *TINY, *where, f"--{name}={value}", kept=contents(folder))
     shutil.rmtree(new, ignore_errors=True)

@@ -96,6 +96,12 @@ class Corpus:
         words, counts = np.unique(self.tokens, return_counts=True)
         rarest = words[np.argsort(counts, kind="stable")][:10]
         yield f"  rarest characters: {one_line(' '.join(self.vocabulary.words[n] for n in rarest))}"
+        if self.vocabulary.form is None:
+            forms = Counter(shared_form([poem], self.vocabulary.words) for poem in self.poems)
+            (form, count), = forms.most_common(1)
+            if count >= 0.9 * len(self.poems):
+                yield (f"  {count:,} of {len(self.poems):,} poems have the form {form}; --strict needs that "
+                       "all have it")
         groups = len(np.unique(self.groups))
         if groups < len(self.poems):
             yield (f"  {len(self.poems):,} poems in {groups:,} groups of one poem, or of equal and nearly "

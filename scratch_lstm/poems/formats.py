@@ -1,7 +1,8 @@
 """Which kind of text is it? What holds poems in a common form is read; what is no file of poems is refused.
 
 Read: JSON of chinese-poetry (`paragraphs` or `content` in each object, however deep) and JSON lines; CSV and
-TSV with a header; `title:content`, one poem a line. The plain cases are left to reader.py.
+TSV with a header; `title:content` and `title::author::content`, one poem a line. The plain cases are
+left to reader.py.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any
 
 from ..errors import InputError
 
-POEM_KEYS = ("paragraphs", "content", "poem", "text", "内容", "正文", "诗句", "诗", "原文", "詩")
+POEM_KEYS = ("paragraphs", "content", "para", "poem", "body", "text", "verse", "内容", "正文", "诗句", "诗", "原文",
+             "詩")
 OTHER_KEYS = {"title", "author", "dynasty", "id", "no", "标题", "题目", "诗名", "作者", "朝代", "標題", "詩名",
               "序号", "类型", "type", "rhythmic", "chapter", "section", "name", "tags"}
-TITLE = re.compile(r"[^:：，。,.!?！？；;\s][^:：，。？！；]{0,60}[:：]")
+TITLE = re.compile(r"[^:：，。,.!?！？；;\s][^:：，。？！；]{0,150}(::[^:]{0,60})*[:：]{1,2}(?!//)")
 ASK = "save the poems as a UTF-8 text, one poem a line"
 
 
@@ -44,27 +46,30 @@ def read_format(path: str, text: str, column: str | None) -> Found | None:
 
 
 def read_json(path: str, text: str, column: str | None) -> Found:
-    try:
-        documents = [json.loads(text)]
-        kind = "JSON"
-    except (ValueError, RecursionError) as whole:
-        try:
-            documents = [json.loads(line) for line in text.splitlines() if line.strip()]
-            kind = "JSON lines"
-        except (ValueError, RecursionError):
-            raise InputError(f"{path}: looks like JSON, but is damaged ({' '.join(str(whole).split())}); "
-                             f"correct it, or {ASK}") from None
     keys = (column,) if column else POEM_KEYS
     try:
+        documents = list(json_documents(text))
+        kind = "JSON" if len(documents) == 1 else "JSON lines"
         poems = [poem for document in documents for poem in strings_of(document, keys) if poem]
-    except RecursionError:
-        raise InputError(f"{path}: JSON that is nested too deeply; {ASK}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: looks like JSON, but is damaged ({' '.join(str(error).split())}); "
+                         f"correct it, or {ASK}") from None
     if not poems:
         raise InputError(f"{path}: {kind} without an entry {' or '.join(map(repr, keys[:2]))} that has text; "
                          f"name the entry that has the poems, --column NAME, or {ASK}")
     return Found(poems, [f"poem {n}" for n in range(1, len(poems) + 1)],
                  [f"{kind}: {len(poems)} poems, the entries {' or '.join(map(repr, keys[:2]))}; "
                   "titles and authors are left out"])
+
+
+def json_documents(text: str) -> Iterator[Any]:
+    """Each of the JSON documents that follow one another in a text, mostly one, or one a line."""
+    decoder, between = json.JSONDecoder(), re.compile(r"[\s,\ufeff]*")
+    place = between.match(text).end()  # type: ignore[union-attr]
+    while place < len(text):
+        document, place = decoder.raw_decode(text, place)
+        yield document
+        place = between.match(text, place).end()  # type: ignore[union-attr]
 
 
 def strings_of(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
@@ -167,7 +172,7 @@ def read_titles(text: str) -> Found | None:
             found.where.append(f"line {number}")
         else:
             empty += 1
-    found.said.append(f"title:content, {len(found.poems)} poems: what is before the first colon is left out"
+    found.said.append(f"title:content, {len(found.poems)} poems: what is before the colon is left out"
                       + f"; {empty} titles without a poem" * bool(empty)
                       + f"; {without} lines without a title, kept whole" * bool(without))
     return found

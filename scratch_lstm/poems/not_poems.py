@@ -27,13 +27,13 @@ TEXTS = [
     ("a Markdown list", r"\s*[*+-] \S", 0.5, "take the marks of the list out"),
     ("LaTeX", r"\s*\\(documentclass|begin|usepackage|section)\b", 0, "take the poems out"),
     ("program code", r"\s*(import \w|from \w+ import|def \w+\(|class \w+[(:]|#include|#!/|function \w*\(|"
-                     r"(var|let|const) \w+ ?=|return\b.*;|if __name__)", 0.03, "give a text instead"),
-    ("YAML", r"(- )?[A-Za-z_]\w*:( .*)?$|---$", 0.8, "take the poems out"),
+                     r"(var|let|const) \w+ ?=|local \w+|return\b.*;|if __name__)", 0.03, "give a text"),
+    ("YAML", r"\s*(- )?['\"/@\w.-]+:( .*)?$|---$", 0.8, "take the poems out"),
     ("a numbered list", r"\s*[(（\[]?([0-9]{1,6}|[一二三四五六七八九十百]{1,5})[.．、)）\]:：]\s*\D", 0.8,
      r"remove the numbers: sed -E 's/^ *[(（\[]?([0-9]+|[一二三四五六七八九十百]+)[.．、)）:：\]] *//' FILE > NEW"),
     ("words with tags (a segmented corpus)", r"\S+/[a-z]{1,3}( +\S+/[a-z]{1,3})+", 0.5, "join the words"),
     ("a word list with counts", r"\S{1,8}[ \t]\d+$", 0.8, "give poems instead"),
-    ("a conversation (NAME: on a line of its own)", r"[A-Z][A-Za-z ]{0,30}:$", 0.3, "take the poems out"),
+    ("numbers", r"[-+\d.eE,; ]+$", 0.8, "give poems instead"),
 ]
 
 

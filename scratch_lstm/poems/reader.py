@@ -118,7 +118,7 @@ def split_poems(path: Path, text: str, reading: Reading) -> tuple[Found, Reading
     several = sum(len(paragraph) > 1 for paragraph in paragraphs)
     are = reading.poems_are
     if are == "auto":
-        are = "paragraphs" if "" in lines and 2 * several >= len(paragraphs) else "lines"
+        are = "paragraphs" if len(paragraphs) > 2 and 2 * several >= len(paragraphs) else "lines"
     if are == "lines":
         return (Found(lines, [f"line {number}" for number in range(1, len(lines) + 1)], []),
                 replace(reading, poems_are=are))
@@ -133,7 +133,8 @@ def check_poems(path: Path, found: Found, limit: int | None) -> None:
     for poem, place in zip(found.poems, found.where):
         where = f"{path}, {place}"
         if not poem:
-            raise InputError(f"{where}: an empty line; delete it, the file is one poem a line")
+            raise InputError(f"{where}: an empty line; delete it, the file is one poem a line "
+                             "(or is it one between empty lines? --poems-are paragraphs)")
         if limit is not None and len(poem) > limit:
             raise InputError(f"{where}: {len(poem)} characters, more than the limit of {limit}; "
                              "write one poem a line")
