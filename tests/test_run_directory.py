@@ -121,6 +121,23 @@ def test_a_log_that_cannot_be_written_costs_no_training(corpus_file, tmp_path, m
     assert [line["step"] for line in log if "loss" in line] == [1, 2, 3, 4, 5] and "poem" in log[-1]
 
 
+def test_a_full_disk_says_how_to_go_on(corpus_file, tmp_path, main, monkeypatch):
+    """The second save fails; what the first one saved is whole."""
+    out, writes = tmp_path / "run", iter(range(100))
+
+    def full_later(path, data):
+        if next(writes) > 2:
+            raise InputError(f"{path}: cannot be written (No space left on device)")
+        atomic_write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("scratch_lstm.training.checkpoint.atomic_write", full_later)
+        status, _, error = main(*TINY, "--corpus", corpus_file, "--out", out)
+    assert status == 2 and "No space left on device" in error
+    assert "correct that, then: " in error and f" --resume {out}" in error
+    assert main("--resume", out)[0] == 0
+
+
 def test_a_best_model_that_was_deleted_is_not_named(run, main):
     (run / "best.safetensors").unlink()
     status, printed, _ = main("--resume", run)

@@ -134,6 +134,8 @@ def _train(settings: Settings, corpus: Corpus, run: RunDirectory, factories: Lea
         except DivergedError as error:
             raise DivergedError(f"{error}; start a new run with a lower "
                                 f"--learning-rate. {run.path} has the last good checkpoint") from None
+        except InputError as error:     # a full disk, mostly: what was saved before is whole
+            raise InputError(f"{error}; correct that, then: {run.resume_command}") from None
         _draw(run, corpus, progress)
         if not finished:
             stopped = (f"stopped and saved at step {trainer.position.step}; continue with: "

@@ -124,8 +124,7 @@ class RunDirectory:
         try:
             position.log_bytes = self._log.flushed_size()
         except OSError as error:
-            raise InputError(f"{self._log.path}: cannot be written ({reason(error)}); "
-                             f"correct that, then: {self.resume_command}") from None
+            raise InputError(f"{self._log.path}: cannot be written ({reason(error)})") from None
         checkpoint.write_arrays(self._state, arrays, asdict(position))
 
     def last_saved(self) -> tuple[Position, dict[str, np.ndarray]]:
