@@ -21,7 +21,7 @@ from safetensors.numpy import save
 import train_poems
 from scratch_lstm.training import commands
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
 LONGEST = 30      # seconds for one command; a longer one is a hang
 TINY = ["--epochs", "1", "--batch-size", "8", "--embedding-size", "3", "--hidden-size", "4",
         "--num-layers", "1", "--backend", "numpy"]
