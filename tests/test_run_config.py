@@ -124,3 +124,10 @@ def test_the_least_limit_of_a_machine_counts(monkeypatch, tmp_path):
     assert memory.machine() == min(whole, 123456789)
     (tmp_path / "max").write_text("max\n")
     assert memory.machine() == whole
+
+
+def test_a_corpus_larger_than_the_memory_is_not_read(tmp_path, main):
+    with open(tmp_path / "large.txt", "wb") as file:
+        file.truncate(10**12)                               # takes no room on the disk
+    status, printed = main(*TINY, "--corpus", tmp_path / "large.txt", "--out", tmp_path / "run")
+    assert status == 2 and "large.txt needs 20,000.0 GB of memory" in printed

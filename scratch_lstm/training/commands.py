@@ -37,7 +37,7 @@ def start(settings: Settings, out: Path, corpus_file: Path | None, reading: Read
     run = RunDirectory(out, program)
     run.check_free()
     settings = resolve_backend(settings, factories)
-    corpus = Corpus.load(corpus_file or tang_corpus.build(**rule), reading)
+    corpus = run_config.load_corpus(corpus_file or tang_corpus.build(**rule), reading)
     corpus.split(settings.held_out, settings.seed)    # what cannot be trained leaves no folder behind
     return _train(settings, corpus, run, factories, run_config.of(settings, corpus), new=True)
 
@@ -75,7 +75,7 @@ def compare(side_by_side: Callable[..., Any], settings: Settings, out: Path, cor
     settings = resolve_backend(settings, {})
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists already; choose another --out")
-    corpus = Corpus.load(corpus_file or tang_corpus.build(**rule), reading)
+    corpus = run_config.load_corpus(corpus_file or tang_corpus.build(**rule), reading)
     check_memory(settings, corpus)
     with threadpool_limits(blas_threads(settings, get_backend(settings.backend)), user_api="blas"):
         side_by_side(settings, corpus, out, Progress())

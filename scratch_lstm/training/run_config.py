@@ -17,10 +17,11 @@ from ..errors import InputError
 from ..files import check_regular
 from ..poems.corpus import Corpus
 from ..poems.reader import FIRST_RULES, Reading
-from . import checkpoint
+from . import checkpoint, memory
 from .schema import from_json
 from .settings import Settings
 
+READ = 20   # bytes of memory for a byte of a corpus while it is read
 KINDS = {"backend": ("numpy", "numba", "cupy", "torch"), "poems_are": ("lines", "paragraphs")}
 
 
@@ -59,6 +60,13 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def load_corpus(path: Path, reading: Reading) -> Corpus:
+    """The corpus in that file, if this machine has the memory to read it. Raises InputError."""
+    size = check_regular(path, "give a UTF-8 text file, one poem a line")
+    memory.check(READ * size, f"to read {path}", "give a part of it")
+    return Corpus.load(path, reading)
+
+
 def read(path: Path, config: dict[str, Any], corpus_file: Path | None,
          model: Path) -> tuple[Settings, Corpus]:
     """The settings and the corpus of the run in `path`, whose poems must be those that it learnt.
@@ -76,7 +84,7 @@ def read(path: Path, config: dict[str, Any], corpus_file: Path | None,
     if corpus_file is None:
         check_regular(file, f"it was the run's corpus; if it is elsewhere now: --resume {path} --corpus FILE")
     reading = Reading(entries.encoding, entries.column, entries.poems_are or "lines")
-    corpus = Corpus.load(file, reading)
+    corpus = load_corpus(file, reading)
     changed = InputError(f"{file}: has changed since the run began; restore it, or start a new run")
     if entries.poems_sha256 is not None:
         if corpus.poems_sha256 != entries.poems_sha256:
