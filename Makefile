@@ -3,13 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 EPOCHS ?= 30
 JOBS ?= 2
+EXAMPLES ?= 1000
 
-.PHONY: help train test slow lint mutants dist wheel clean
+.PHONY: help train test slow fuzz lint mutants dist wheel clean
 
 help:
 	@echo "make train    train on Tang quatrains, then write poems (EPOCHS=30, ARGS='--hidden-size 256')"
 	@echo "make test     every test but the slow ones, on JOBS=2 processes"
 	@echo "make slow     the slow tests"
+	@echo "make fuzz     random files, run folders, flags and prompts (EXAMPLES=1000 of each kind)"
 	@echo "make lint     flake8 and mypy"
 	@echo "make mutants  change the code one place at a time; the tests must notice (a long run)"
 	@echo "make dist     sdist and wheel in dist/"
@@ -24,6 +26,9 @@ test: .venv/test.installed
 
 slow: .venv/test.installed
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+fuzz: .venv/test.installed
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/test_fuzz.py $(ARGS)
 
 lint: .venv/lint.installed
 	$(BIN)/python -m flake8 scratch_lstm torch_ref derivations tests train_poems.py

@@ -7,18 +7,22 @@ import importlib
 import io
 import os
 import sys
+from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from scratch_lstm.errors import DivergedError, InputError
-from scratch_lstm.training import commands
+from scratch_lstm.errors import DivergedError, InputError, OutputError, one_line
+from scratch_lstm.files import reason
+from scratch_lstm.poems.reader import Reading
+from scratch_lstm.training import commands, writing
 from scratch_lstm.training.settings import Settings, flag
 
 CHOICES = {"backend": ("auto", "numpy", "numba", "cupy", "torch"), "dtype": ("float32", "float64")}
 TRAINING = {field.name for field in fields(Settings)} | {"out"}
-CORPUS = {"corpus", "dynasty", "line_length", "vocabulary"}
+READING = {field.name for field in fields(Reading)}
+CORPUS = {"corpus", "dynasty", "line_length", "vocabulary"} | READING
 WRITING = {"prompt", "acrostic", "temperature", "top_k", "count", "strict"}
 
 
@@ -39,7 +43,12 @@ def make_parser(program: str) -> argparse.ArgumentParser:
                       help="write poems with the model of a run (a folder, or one model file in it)")
 
     data = parser.add_argument_group("corpus")
-    data.add_argument("--corpus", type=Path, metavar="FILE", help="a UTF-8 text, one poem a line")
+    data.add_argument("--corpus", type=Path, metavar="FILE",
+                      help="a UTF-8 text, one poem a line; or chinese-poetry's JSON, a table, title:poem")
+    data.add_argument("--encoding", metavar="NAME", help="of FILE, e.g. gb18030 or big5 [utf-8]")
+    data.add_argument("--column", metavar="NAME", help="of a table, or entry of a JSON, that has the poems")
+    data.add_argument("--poems-are", choices=("auto", "lines", "paragraphs"),
+                      help="whether a line or what is between two empty lines is a poem [auto]")
     data.add_argument("--dynasty", choices=("tang", "song", "all"), help="of the default corpus [tang]")
     data.add_argument("--line-length", type=int, choices=(5, 7),
                       help="characters in a line of the default corpus [5]")
@@ -97,21 +106,26 @@ def run(args: argparse.Namespace, program: str) -> bool:
             raise InputError("--prompt and --acrostic exclude each other")
         acrostic = options.pop("acrostic", None)
         prompts = acrostic or options.pop("prompt", None)
-        commands.write_poems(args.generate, prompts, acrostic=bool(acrostic), **options)
+        writing.write_poems(args.generate, prompts, acrostic=bool(acrostic), **options)
         return True
     if args.resume:
-        reject_other_flags(args, {"epochs", "threads"}, "with --resume, which keeps the settings of the run")
-        return commands.resume(args.resume, FACTORIES, program, **explicit_flags(args, {"epochs", "threads"}))
+        reject_other_flags(args, {"epochs", "threads", "corpus"},
+                           "with --resume, which keeps the settings of the run")
+        return commands.resume(args.resume, args.corpus, FACTORIES, program,
+                               **explicit_flags(args, {"epochs", "threads"}))
     reject_other_flags(args, TRAINING | CORPUS, "without --generate")
     if args.corpus:
-        reject_other_flags(args, TRAINING | {"corpus"}, "with --corpus")
+        reject_other_flags(args, TRAINING | {"corpus"} | READING, "with --corpus")
+    else:
+        reject_other_flags(args, (TRAINING | CORPUS) - READING, "without --corpus")
     out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     settings = Settings(**explicit_flags(args, TRAINING - {"out"}))
-    rule = explicit_flags(args, CORPUS - {"corpus"})
+    reading = Reading(**explicit_flags(args, READING))
+    rule = explicit_flags(args, CORPUS - {"corpus"} - READING)
     if args.compare:
-        commands.compare(import_torch_ref("compare").compare, settings, out, args.corpus, rule)
+        commands.compare(import_torch_ref("compare").compare, settings, out, args.corpus, reading, rule)
         return True
-    return commands.start(settings, out, args.corpus, rule, FACTORIES, program)
+    return commands.start(settings, out, args.corpus, reading, rule, FACTORIES, program)
 
 
 def program_name() -> str:
@@ -129,20 +143,34 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")   # for a terminal without Chinese
     program = program_name()
     args = make_parser(program).parse_args(arguments)
+    status, message = 0, ""
     try:
-        return 0 if run(args, program) else 130
+        status = 0 if run(args, program) else 130
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except DivergedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:    # the reader of a pipe has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        status, message = 2, f"error: {error}"
+    except (DivergedError, OutputError) as error:
+        status, message = 1, f"error: {error}"
+    except OSError as error:       # of printing: every other one is an InputError by now
+        status, message = 1, f"error: {error.filename or 'the output'}: cannot be written ({reason(error)})"
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        status, message = 130, "interrupted"
+    if status == 1 and not stdout_works():
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)    # what Python still holds goes nowhere
+    if message:
+        with suppress(OSError, ValueError):
+            print(one_line(message), file=sys.stderr)
+    return status
+
+
+def stdout_works() -> bool:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return True
+    except (OSError, ValueError):
+        return False
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
 """Errors that a person at the command line can correct."""
 
+import unicodedata
+
+UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}   # categories of what no terminal shows, or obeys
+
 
 class InputError(ValueError):
     """Bad input. The message is one line: what is wrong, where (file, line), and what to do."""
@@ -7,3 +11,14 @@ class InputError(ValueError):
 
 class DivergedError(ArithmeticError):
     """A loss or a gradient norm that is not finite; the message names the step."""
+
+
+def one_line(text: str) -> str:
+    """The text with every line break, control and invisible character written out (\\n, \\u200b): a file name
+    or a prompt may hold any of them, and a message is one line."""
+    return "".join(character if unicodedata.category(character) not in UNSEEN
+                   else character.encode("unicode_escape").decode() for character in text)
+
+
+class OutputError(OSError):
+    """Nobody reads what is printed any more; the work is saved. The message says how to go on."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scratch_lstm.poems.corpus import Corpus, process_poems
 from scratch_lstm.poems.manifest import MADE_BY, manifest_path
+from scratch_lstm.poems.near_lines import near_groups
 from scratch_lstm.poems.vocabulary import marks_of
 from scratch_lstm.errors import InputError
 
@@ -140,7 +141,7 @@ def test_split_by_whole_groups(corpus_of, groups, held_out, seed):
 
 
 def test_split_holds_out_the_fraction_and_depends_on_the_seed(corpus_of):
-    corpus = corpus_of(["甲"] * 1000)
+    corpus = corpus_of(["甲"] * 1000, range(1000))
     sides = [corpus.split(0.05, seed)[1] for seed in range(5)]
     assert [len(held) for held in sides] == [50] * 5
     assert len({tuple(held) for held in sides}) == 5
@@ -230,3 +231,86 @@ def test_a_text_with_the_letters_of_the_marks_gets_other_marks(tmp_path):
 def test_the_longest_poem(corpus_of):
     corpus = corpus_of(["甲乙丙", "甲", "乙丙丁戊己"])
     assert corpus.vocabulary.longest == 5 and sorted(corpus.lengths) == [3, 5, 7]
+
+
+# equal and nearly equal poems of any corpus
+
+QUATRAIN = "甲乙丙丁戊，己庚辛壬癸。子丑寅卯辰，巳午未申酉。"
+
+
+def with_changes(poem, *places):
+    return "".join("山" if n in places else character for n, character in enumerate(poem))
+
+
+@pytest.mark.parametrize("poems, groups", [
+    ([QUATRAIN, "风" * 24, QUATRAIN], [0, 1, 0]),
+    ([QUATRAIN, with_changes(QUATRAIN, 0, 6, 18), with_changes(QUATRAIN, 0, 6, 12, 18)], [0, 0, 0]),
+    ([QUATRAIN, with_changes(QUATRAIN, 0, 6, 12, 18)], [0, 1]),
+    ([QUATRAIN, QUATRAIN[:-1]], [0, 1]),                                       # of another length
+    (["甲乙丙丁戊己庚", "山乙丙丁戊己庚"], [0, 1]),                                # short: only equal ones
+    (["甲乙丙丁戊己庚辛", "山乙丙丁戊己庚辛"], [0, 0]),
+    (["甲", "乙", "甲"], [0, 1, 0]),
+])
+def test_equal_and_nearly_equal_poems_are_one_group(poems, groups, corpus_of):
+    assert corpus_of(poems).groups.tolist() == groups
+
+
+@given(seed=SEEDS, count=st.integers(2, 300), letters=st.integers(1, 3))
+def test_near_poems_as_by_comparing_each_with_each(seed, count, letters):
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, 2 if letters == 1 else 9, (count, 26)) if letters < 3 else (
+        np.repeat(rng.integers(0, 50, (-(-count // 6), 26)), 6, axis=0)[:count])
+    noise = rng.random(rows.shape) < 0.06
+    rows = np.where(noise, 99, rows)
+    found = near_groups(rows.ravel(), np.arange(count) * 26, np.full(count, 26))
+    near = (rows[:, None] != rows).sum(axis=2) <= 3
+    expected = np.arange(count)
+    for _ in range(count):
+        lowest = np.where(near, expected, count).min(axis=1)
+        if (lowest == expected).all():
+            break
+        expected = lowest
+    assert [found.tolist().index(g) for g in found] == expected.tolist()
+
+
+def test_repeated_poems_are_not_on_both_sides(write):
+    poems = [chr(0x4e00 + n) * 5 + "，" + chr(0x5e00 + n) * 5 + "。" for n in range(60)]
+    corpus = Corpus.load(write(poems * 5))
+    training, held_out = corpus.split(0.1, 0)
+    assert not {corpus.poems[n] for n in training} & {corpus.poems[n] for n in held_out}
+    assert any("300 poems in 60 groups" in line for line in corpus.description())
+
+
+def test_a_corpus_describes_itself(write):
+    lines = list(Corpus.load(write(["甲乙丙", "乙丙丁", "丙丁戊", "戊" * 100])).description())
+    assert [line for line in lines if line.startswith("  poem")] == [
+        "  poem 1: 甲乙丙", "  poem 2: 乙丙丁", "  poem 3: 丙丁戊"]
+    assert "  rarest characters: 甲 乙 丁 丙 G E 戊" in lines
+    assert lines[-1] == "poems_vector (4,)  word_int_map 7  int_word_map 7"
+
+
+# batches of long poems
+
+def test_long_poems_come_in_smaller_batches(corpus_of):
+    corpus = corpus_of(["甲" * 4] * 5 + ["乙" * 98] * 5 + ["丙" * 1998])
+    sizes = [batch.shape for batch in corpus.batches(np.arange(11), 4, None, characters=300)]
+    assert sizes == [(6, 4), (6, 1), (100, 3), (100, 2), (2000, 1)]
+    assert corpus.count_batches(np.arange(11), 4, 300) == len(sizes)
+    assert corpus.words_in_batch(4, 300) == 2000 and corpus.words_in_batch(4) == 2000
+    assert corpus.words_in_batch(32, 10**9) == 2000
+
+
+def test_what_is_learnt_has_a_hash_that_line_ends_do_not_change(tmp_path):
+    files = {"lf": "甲\n乙\n", "crlf": "甲\r\n乙\r\n", "bom": "\ufeff甲\n乙", "other": "甲\n丙\n"}
+    hashes = {}
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(text.encode())
+        hashes[name] = Corpus.load(tmp_path / name).poems_sha256
+    assert hashes["lf"] == hashes["crlf"] == hashes["bom"] != hashes["other"]
+
+
+def test_a_form_that_nearly_all_poems_have_is_said(write):
+    corpus = Corpus.load(write(["甲乙，丙丁。"] * 19 + ["甲乙，丙丁"]))
+    assert corpus.vocabulary.form is None
+    assert any(line.startswith("  19 of 20 poems have the form 字字，字字。; --strict needs") for line in
+               corpus.description())

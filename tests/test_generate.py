@@ -6,7 +6,7 @@ import pytest
 from scratch_lstm import PoemModel
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.errors import InputError
-from scratch_lstm.poems.generate import _sample, count_lines, generate
+from scratch_lstm.poems.generate import _sample, carries, count_lines, generate
 from scratch_lstm.poems.vocabulary import END, START, has_form
 
 FORM = "字字字字字，字字字字字。字字字字字，字字字字字。"
@@ -164,3 +164,31 @@ def test_a_prompt_or_option_that_cannot_be_used(model, corpus, prompt, options, 
     with pytest.raises(InputError, match=message) as error:
         generate(model, corpus.vocabulary, [prompt], **options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("poems, acrostic", [
+    ("一，。二\n三，。四\n", "一二"), ("“字字山。”\n“山水字。”\n", "山"), ("《山》水。\n《水》山。\n", "山水"),
+    ("“山水。”风月。\n“风月。”山水。\n", "山风"), ("山水 风月\n风月 山水\n", "月山"),
+])
+def test_an_acrostic_keeps_forms_with_several_marks_and_with_marks_first(poems, acrostic, tmp_path):
+    (tmp_path / "p.txt").write_text(poems, encoding="utf-8")
+    corpus = Corpus.load(tmp_path / "p.txt")
+    model = PoemModel(len(corpus.vocabulary), 4, 4, 1, dtype="float64", seed=1)
+    for options in ({}, {"temperature": 3.0}):
+        poem, = generate(model, corpus.vocabulary, [acrostic], acrostic=True, strict=True, **options)
+        assert has_form(poem, corpus.vocabulary.form) and carries(poem, acrostic)
+    with pytest.raises(InputError, match="characters for . lines"):
+        generate(model, corpus.vocabulary, [acrostic + acrostic[0] * 9], acrostic=True, strict=True)
+
+
+def test_a_tiny_temperature_overflows_nothing(model, corpus):
+    """Warnings are errors here."""
+    greedy = generate(model, corpus.vocabulary, ["风"])
+    assert generate(model, corpus.vocabulary, ["风"], temperature=5e-324) == greedy
+
+
+def test_one_generator_goes_on_from_batch_to_batch(model, corpus):
+    together = generate(model, corpus.vocabulary, ["风"] * 4, temperature=1.0, seed=3)
+    rng = np.random.default_rng(3)
+    parts = [generate(model, corpus.vocabulary, ["风"] * 2, temperature=1.0, seed=rng) for _ in range(2)]
+    assert parts[0] + parts[1] == together

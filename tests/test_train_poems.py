@@ -80,7 +80,7 @@ def test_a_run_is_not_written_over(trained, corpus_file, capsys):
     (b"", "the file is empty"),
     ("风\n\n花\n".encode(), "line 2: an empty line"),
     ("风\n".encode() + b"\xff\xfe\n", "line 2: byte 4 of the file is not UTF-8"),
-    (("风" * 1001).encode(), "line 1: 1001 characters, more than the limit"),
+    ("风\n花\n1\x00\n".encode(), "line 3: has the invisible character U+0000 at position 2"),
 ])
 def test_a_bad_corpus(content, message, tmp_path, capsys):
     file, out = tmp_path / "poems.txt", tmp_path / "run"

@@ -17,14 +17,15 @@ from .vocabulary import ANY, Vocabulary, has_form, is_punctuation
 
 
 def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], prompts: Sequence[str], *,
-             temperature: float | None = None, top_k: int | None = None, seed: int = 0,
+             temperature: float | None = None, top_k: int | None = None,
+             seed: int | np.random.Generator = 0,
              acrostic: bool = False, strict: bool = False, limit: int | None = None) -> list[str]:
     """One poem for each prompt, without the marks of start and end.
 
     vocabulary: the model's, or a word_int_map.
     temperature: None takes the likeliest character (greedy); else characters are drawn from
         softmax(logits / temperature), among the top_k likeliest if that is given. The draws of a poem
-        depend on `seed` and on its place among the prompts.
+        depend on `seed` and on its place among the prompts. A generator's draws go on where it is.
     acrostic: the characters of each prompt begin the lines; otherwise the prompt begins the poem.
     strict: allow only choices that keep the vocabulary's form.
     limit: a poem that has not ended by then is cut; by default the longest poem of the corpus.
@@ -34,30 +35,32 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
     """
     vocabulary = Vocabulary.of(vocabulary)
     form = vocabulary.form if strict else None
-    if strict and form is None:
-        raise InputError("the poems of the corpus do not share a form, so there is none to keep")
     length = len(form) if form else limit or vocabulary.longest
-    _check(vocabulary, prompts, temperature, top_k, acrostic, form, length)
+    check_options(vocabulary, prompts, temperature, top_k, acrostic, strict, length)
     words, number_of = vocabulary.words, vocabulary.word_int_map
     start, end = number_of[vocabulary.start], number_of[vocabulary.end]
     punctuation = np.array([is_punctuation(word) for word in words])              # (V,)
-    draws = 1 - np.random.default_rng(seed).random((len(prompts), length))        # (B, length)
+    draws = np.zeros((len(prompts), length if temperature is not None else 0))    # (B, length)
+    if temperature is not None:
+        draws = 1 - np.random.default_rng(seed).random(draws.shape)
+    line_of = line_starts(form) if form and acrostic else None
     poems = [""] * len(prompts)
     done = np.zeros(len(prompts), bool)                                           # (B,)
     tokens, state = np.full(len(prompts), start, np.int64), None                  # (B,)
     was_training, model.training = model.training, False
     try:
         for n in range(length):
-            logits, state = model.forward(model.backend.to_device(tokens[None]), state)
+            with np.errstate(over="ignore", invalid="ignore"):       # of a model with very large weights
+                logits, state = model.forward(model.backend.to_device(tokens[None]), state)
             logits = model.backend.to_host(logits[0]).astype(np.float64)          # (B, V)
             logits[:, start] = -np.inf
             if form:
                 logits[:, end] = -np.inf
                 is_wrong = punctuation if form[n] == ANY else np.arange(len(words)) != number_of[form[n]]
                 logits[:, is_wrong] = -np.inf
-            tokens = _sample(logits, temperature, top_k, draws[:, n])
+            tokens = _sample(logits, temperature, top_k, draws[:, n:n + 1])
             for b, prompt in enumerate(prompts):
-                forced = _forced_character(prompt, poems[b], acrostic)
+                forced = _forced_character(prompt, poems[b], acrostic, line_of)
                 if forced is not None and not done[b]:
                     tokens[b] = number_of[forced]
             done |= tokens == end
@@ -70,36 +73,63 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
     return poems
 
 
+def line_starts(form: str) -> dict[int, int]:
+    """Where the lines of a form begin: place -> number of the line. A line begins with the first character
+    after one or more marks, or after the marks that begin the poem."""
+    starts = [n for n, place in enumerate(form) if place == ANY and (n == 0 or form[n - 1] != ANY)]
+    return {place: line for line, place in enumerate(starts)}
+
+
 def count_lines(form: str) -> int:
-    """How many lines a form has: each ends in punctuation."""
-    return sum(place != ANY for place in form)
+    """How many lines a form has."""
+    return len(line_starts(form))
 
 
-def _forced_character(prompt: str, poem: str, acrostic: bool) -> str | None:
-    """The character that the prompt prescribes next, or None where the model chooses."""
+def carries(poem: str, acrostic: str) -> bool:
+    """Whether the poem's lines begin with all characters of the acrostic."""
+    heads = [character for n, character in enumerate(poem)
+             if not is_punctuation(character) and (n == 0 or is_punctuation(poem[n - 1]))]
+    return "".join(heads[:len(acrostic)]) == acrostic
+
+
+def _forced_character(prompt: str, poem: str, acrostic: bool, line_of: dict[int, int] | None) -> str | None:
+    """The character that the prompt prescribes next, or None where the model chooses.
+
+    line_of: of an acrostic in a form, where its lines begin.
+    """
     if not acrostic:
         return prompt[len(poem)] if len(poem) < len(prompt) else None
-    begins_a_line = not poem or is_punctuation(poem[-1])
-    line = sum(map(is_punctuation, poem))
-    return prompt[line] if begins_a_line and line < len(prompt) else None
+    if line_of is not None:
+        line = line_of.get(len(poem), len(prompt))
+    elif not poem or is_punctuation(poem[-1]):
+        line = sum(map(is_punctuation, poem))
+    else:
+        return None
+    return prompt[line] if line < len(prompt) else None
 
 
 def _sample(logits: np.ndarray, temperature: float | None, top_k: int | None,
             draws: np.ndarray) -> np.ndarray:
-    """logits (B, V), draws (B,) from (0, 1] -> tokens (B,)."""
+    """logits (B, V), draws (B,) or (B, 1) from (0, 1] -> tokens (B,)."""
     if temperature is None:
         return logits.argmax(axis=1)
     if top_k is not None and top_k < logits.shape[1]:
         least = np.partition(logits, -top_k, axis=1)[:, -top_k, None]             # the k-th largest
         logits = np.where(logits >= least, logits, -np.inf)
-    p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    with np.errstate(over="ignore"):                                              # a tiny temperature: -inf
+        p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
     cumulative = p.cumsum(axis=1)
-    return (cumulative < draws[:, None] * cumulative[:, -1:]).sum(axis=1)         # the inverse distribution
+    return (cumulative < draws.reshape(-1, 1) * cumulative[:, -1:]).sum(axis=1)   # the inverse distribution
 
 
-def _check(vocabulary: Vocabulary, prompts: Sequence[str], temperature: float | None, top_k: int | None,
-           acrostic: bool, form: str | None, length: int) -> None:
+def check_options(vocabulary: Vocabulary, prompts: Sequence[str], temperature: float | None = None,
+                  top_k: int | None = None, acrostic: bool = False, strict: bool = False,
+                  length: int | None = None, **others: object) -> None:
     """Raise InputError for what generate cannot do."""
+    form = vocabulary.form if strict else None
+    length = length or (len(form) if form else vocabulary.longest)
+    if strict and form is None:
+        raise InputError("the poems of the corpus do not share a form, so there is none to keep")
     if temperature is not None and not 0 < temperature < float("inf"):
         raise InputError(f"temperature {temperature}: it must be positive; leave it out to write greedily")
     if top_k is not None and top_k < 1:

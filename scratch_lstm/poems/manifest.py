@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,18 +24,20 @@ def manifest_path(path: str | Path) -> Path:
     return Path(f"{path}.manifest.json")
 
 
-def read_groups(path: Path, data: bytes, count: int) -> np.ndarray:
-    """The group of each poem (count,): from the manifest of a built corpus, otherwise each line its own.
+def read_groups(path: Path, data: bytes, count: int) -> np.ndarray | None:
+    """The group of each poem (count,) from the manifest of a built corpus; None for a text without one.
 
     Raises InputError for a file that is not a manifest, or is the manifest of another text.
     """
     file = manifest_path(path)
-    if not file.exists():
-        return np.arange(count)
+    if not os.path.lexists(file):
+        return None
     what_to_do = f"delete {file.name} to use the text as it is, or both files to build the corpus again"
     try:
         manifest = json.loads(read_bytes(file))
         made_by, sha256, groups = (manifest[key] for key in ("made by", "sha256", "groups"))
+        if not isinstance(groups, list) or not all(type(group) is int for group in groups):
+            raise TypeError
         groups = np.array(groups, dtype=np.int64)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise InputError(f"{file}: is not the manifest of a built corpus; {what_to_do}") from None

@@ -1,81 +1,141 @@
-"""The one reader of poem files: UTF-8 text, one poem a line.
+"""The one reader of poem files: from bytes to poems, each a line of characters.
 
-Harmless irregularities are normalised and counted: a byte-order mark, CRLF line ends, spaces at the ends of a
-line, and half-width `,.?!;:` between Chinese characters or after the last one of a line. Newlines after the
-last poem are ignored. Anything else that cannot be learnt raises InputError with the file, the line and what
-to do.
+The encoding is UTF-8, or the one that is asked for. What the file is (formats.py, not_poems.py), whether its
+poems are lines or paragraphs between empty lines, and what becomes of each character (characters.py) is
+decided here. Anything that cannot be learnt raises InputError with the file, the line and what to do.
 """
 
 from __future__ import annotations
 
-import re
+import codecs
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import read_file
+from .characters import normalise, refuse
+from .formats import Found, join_lines, read_format
+from .not_poems import refuse_binary, refuse_text
 
-LIMIT = 1000            # characters in one poem: more is a file that is not one poem a line
+FIRST_RULES = {"byte-order mark", "CRLF line ends", "spaces at line ends", "half-width punctuation"}
+CHINESE_ENCODINGS = {"gb18030": "GB18030 or GBK", "big5": "Big5"}
+COMMON = set("一不人山無无日風风春來来花月天年有中上下秋水雲云何自此生白時时長长行歸归東东江心夜落見见是知去相為为空君，。")
 
-HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-FULL_WIDTH = dict(zip(",.?!;:", "，。？！；："))
-HALF_WIDTH = re.compile(rf"(?<=[{HAN}])([,.?!;:]) *(?=[{HAN}]|$)", re.MULTILINE)
-EDGE_SPACES = re.compile("^[ \t\u3000]+|[ \t\u3000]+$", re.MULTILINE)
-# control, format and line-separating characters: a person does not see them, the model would learn them
-INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is to be read: the flags --encoding, --column and --poems-are; `auto` looks at the file."""
+
+    encoding: str | None = None
+    column: str | None = None
+    poems_are: str = "auto"
+
+
+@dataclass
+class Poems:
+    """What was read: the poems, what was normalised and how often, how the file was understood."""
+
+    poems: list[str]
+    normalised: dict[str, int]
+    reading: Reading
+    said: list[str] = field(default_factory=list)
 
 
 def read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; "
-                         "give a UTF-8 text file, one poem a line") from None
+    """Raises InputError for what is missing, a folder, a pipe or a device."""
+    return read_file(path, "give a UTF-8 text file, one poem a line")
 
 
-def decode(path: Path, data: bytes) -> str:
+def decode(path: Path, data: bytes, encoding: str | None = None) -> str:
+    """The text; InputError names the line, and the encoding that the file seems to have."""
+    if encoding is not None:
+        try:
+            if not codecs.lookup(encoding)._is_text_encoding:
+                raise LookupError
+            return data.decode(encoding)
+        except LookupError:
+            raise InputError(f"--encoding {encoding}: there is none of that name; "
+                             "give for example gb18030 or big5") from None
+        except UnicodeError as error:
+            raise InputError(f"{path}: is not {encoding} ({error}); give another --encoding") from None
+    refuse_binary(str(path), data)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: byte {error.start} of the file is not UTF-8; "
-                         "save the file as UTF-8") from None
+        guess = guess_encoding(data)
+        advice = "save the file as UTF-8" if guess is None else (
+            f"give --encoding {guess}, or save the file as UTF-8: iconv -f {guess} -t UTF-8 FILE > NEW")
+        looks = f" (it looks like {CHINESE_ENCODINGS[guess]})" if guess else ""
+        raise InputError(f"{path}, line {line}: byte {error.start} of the file is not UTF-8{looks}; "
+                         f"{advice}") from None
 
 
-def normalise(text: str) -> tuple[str, dict[str, int]]:
-    """The text without its harmless irregularities, and how many there were of each kind."""
-    normalised = {}
-
-    def count(what: str, result: tuple[str, int]) -> str:
-        if result[1]:
-            normalised[what] = result[1]
-        return result[0]
-
-    text = count("byte-order mark", (text.removeprefix("\ufeff"), int(text.startswith("\ufeff"))))
-    text = count("CRLF line ends", (text.replace("\r\n", "\n"), text.count("\r\n")))
-    text = count("spaces at line ends", EDGE_SPACES.subn("", text))
-    text = count("half-width punctuation", HALF_WIDTH.subn(lambda m: FULL_WIDTH[m[1]], text))
-    return text, normalised
+def guess_encoding(data: bytes) -> str | None:
+    """gb18030 or big5, whichever gives more common characters; None if neither gives many."""
+    best, name = 0.05, None
+    for encoding in CHINESE_ENCODINGS:
+        try:
+            text = data.decode(encoding)
+        except UnicodeError:
+            continue
+        part = sum(character in COMMON for character in text) / max(len(text), 1)
+        if part > best:
+            best, name = part, encoding
+    return name
 
 
-def check_poem(where: str, poem: str, limit: int) -> None:
-    """Raise InputError for a line that is not a poem; `where` names the file and the line."""
-    if not poem:
-        raise InputError(f"{where}: an empty line; delete it, the file is one poem a line")
-    if len(poem) > limit:
-        raise InputError(f"{where}: {len(poem)} characters, more than the limit of {limit}; "
-                         "write one poem a line")
-    invisible = INVISIBLE.search(poem)
-    if invisible:
-        raise InputError(f"{where}: has the invisible character U+{ord(invisible[0]):04X} "
-                         f"at position {invisible.start() + 1}; delete it")
+def read_poems(path: Path, data: bytes, reading: Reading = Reading(), limit: int | None = None) -> Poems:
+    """The poems, without START and END; of at most `limit` characters each, if that is given."""
+    text = decode(path, data, reading.encoding)
+    lf = text.replace("\r\n", "\n")
+    lf = lf if "\n" in lf else lf.replace("\r", "\n")
+    found = read_format(str(path), lf, reading.column)
+    if found is None:
+        refuse_text(str(path), lf)
+        text, normalised = normalise(text)
+        found, reading = split_poems(path, text, reading)
+    else:
+        reading = replace(reading, poems_are="lines")
+        lines = (poem.replace("\n", " ").replace("\r", " ") for poem in found.poems)
+        text, normalised = normalise("\n".join(lines))
+        found.poems = text.split("\n")
+    check_poems(path, found, limit)
+    return Poems(found.poems, normalised, reading, found.said)
 
 
-def read_poems(path: Path, data: bytes, limit: int) -> tuple[list[str], dict[str, int]]:
-    """The poems, without START and END, and what was normalised."""
-    text, normalised = normalise(decode(path, data))
-    text = text.rstrip("\n")
-    if not text:
+def split_poems(path: Path, text: str, reading: Reading) -> tuple[Found, Reading]:
+    """The poems of a normalised plain text, by lines or paragraphs."""
+    lines = text.rstrip("\n").split("\n")
+    if lines == [""]:
         raise InputError(f"{path}: the file is empty; give a UTF-8 text file, one poem a line")
-    poems = text.split("\n")
-    for number, poem in enumerate(poems, 1):
-        check_poem(f"{path}, line {number}", poem, limit)
-    return poems, normalised
+    paragraphs: list[list[int]] = [[]]
+    for number, line in enumerate(lines, 1):
+        if line:
+            paragraphs[-1].append(number)
+        elif paragraphs[-1]:
+            paragraphs.append([])
+    several = sum(len(paragraph) > 1 for paragraph in paragraphs)
+    are = reading.poems_are
+    if are == "auto":
+        are = "paragraphs" if len(paragraphs) > 2 and 2 * several >= len(paragraphs) else "lines"
+    if are == "lines":
+        return (Found(lines, [f"line {number}" for number in range(1, len(lines) + 1)], []),
+                replace(reading, poems_are=are))
+    poems = [join_lines([lines[number - 1] for number in paragraph]) for paragraph in paragraphs if paragraph]
+    return (Found(poems, [f"line {paragraph[0]}" for paragraph in paragraphs if paragraph],
+                  [f"poems are paragraphs, {len(poems)} of them, between empty lines; their lines are joined "
+                   "(--poems-are lines to take each line as a poem)"]), replace(reading, poems_are=are))
+
+
+def check_poems(path: Path, found: Found, limit: int | None) -> None:
+    """Raise InputError for a poem that cannot be learnt."""
+    for poem, place in zip(found.poems, found.where):
+        where = f"{path}, {place}"
+        if not poem:
+            raise InputError(f"{where}: an empty line; delete it, the file is one poem a line "
+                             "(or is it one between empty lines? --poems-are paragraphs)")
+        if limit is not None and len(poem) > limit:
+            raise InputError(f"{where}: {len(poem)} characters, more than the limit of {limit}; "
+                             "write one poem a line")
+        refuse(poem, where)

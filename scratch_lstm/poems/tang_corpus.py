@@ -46,9 +46,9 @@ import numpy as np
 from ..errors import InputError
 from ..files import atomic_write
 from . import download
+from .characters import HAN
 from .manifest import MADE_BY, manifest_path
 from .near_duplicates import LINES_PER_QUATRAIN, MAX_DIFFERENCES, Quatrain, poem_groups
-from .reader import HAN
 from .vocabulary import END, START
 
 DYNASTIES = {"tang": ["tang"], "song": ["song"], "all": ["tang", "song"]}

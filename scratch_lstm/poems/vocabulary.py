@@ -11,6 +11,7 @@ from ..errors import InputError
 
 START, END = "G", "E"          # before and after each poem, as in the course's lab
 OTHER_MARKS = "\x02", "\x03"   # for a text that has the letters G or E itself; no poem may contain these two
+LONGEST = 10**6                # characters in a poem: more is no poem, and no network has seen one
 ANY = "字"                     # in a form, the place of any character that is not punctuation
 
 
@@ -38,7 +39,7 @@ class Vocabulary:
         places = set(self.form or "") - {ANY}
         if not places <= set(self.words) or not all(map(is_punctuation, places)):
             raise InputError(f"the form {self.form!r} has other characters than {ANY} and punctuation")
-        if not isinstance(self.longest, int) or self.longest < 1:
+        if type(self.longest) is not int or not 1 <= self.longest <= LONGEST:
             raise InputError(f"the longest poem has {self.longest!r} characters; it must be 1 or more")
 
     @classmethod
@@ -81,8 +82,8 @@ def marks_of(words: Container[str]) -> tuple[str, str]:
 
 
 def is_punctuation(character: str) -> bool:
-    """Whether Unicode counts the character as punctuation."""
-    return unicodedata.category(character).startswith("P")
+    """Whether Unicode counts the character as punctuation; a space between words is a mark too."""
+    return character == " " or unicodedata.category(character).startswith("P")
 
 
 def shared_form(poems: Iterable[str], words: Iterable[str]) -> str | None:

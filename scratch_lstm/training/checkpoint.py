@@ -17,9 +17,11 @@ from safetensors.numpy import save as to_bytes
 
 from ..backend import Backend
 from ..errors import InputError
-from ..files import atomic_write
+from ..files import atomic_write, check_regular
 from ..model import PoemModel
 from ..poems.vocabulary import Vocabulary
+from . import memory
+from .schema import checked, parse
 
 KEY = "scratch_lstm"  # the one entry of the header's metadata; its value is JSON
 
@@ -31,11 +33,13 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any
 
 def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """What write_arrays wrote. Raises InputError for a file that is missing, truncated or not such a file."""
+    size = check_regular(path, "give a model or a run of scratch-lstm")
+    memory.check(size, f"{path}", "it is no model of this machine's")
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})[KEY])
+            about = parse((file.metadata() or {})[KEY])
             return {name: file.get_tensor(name) for name in file.keys()}, about
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError):
         raise InputError(f"{path}: not a scratch-lstm checkpoint, or a damaged one") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
@@ -61,8 +65,9 @@ def load(path: str | Path, backend: str | Backend = "numpy") -> tuple[PoemModel,
     path = Path(path)
     arrays, about = read_arrays(path)
     try:
-        vocabulary = Vocabulary(tuple(about["vocabulary"]), about["form"], about["longest"])
-        dropout = float(about["dropout"])
+        vocabulary = Vocabulary(tuple(about["vocabulary"]), checked("form", about["form"], "str | None"),
+                                checked("longest", about["longest"], "int"))
+        dropout = checked("dropout", about["dropout"], "float")
         sizes = {"vocabulary_size": len(vocabulary), "embedding_size": arrays["embedding"].shape[1],
                  "hidden_size": arrays["U0"].shape[1],
                  "num_layers": sum(name.startswith("U") for name in arrays)}
@@ -74,6 +79,9 @@ def load(path: str | Path, backend: str | Backend = "numpy") -> tuple[PoemModel,
     for name in shapes.keys() | found.keys():
         if shapes.get(name) != found.get(name):
             raise InputError(f"{path}: '{name}' has shape {found.get(name)}, it must be {shapes.get(name)}")
+    for name, a in arrays.items():
+        if a.dtype != dtype or dtype.name not in ("float32", "float64") or not np.isfinite(a).all():
+            raise InputError(f"{path}: '{name}' is not of finite numbers of one type, float32 or float64")
     try:
         model = PoemModel(**sizes, dropout=dropout, backend=backend, dtype=dtype)
     except InputError:

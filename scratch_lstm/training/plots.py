@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import logging
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..errors import one_line
 from ..files import atomic_write
+
+CHINESE = re.compile("CJK|SimHei|SimSun|YaHei|PingFang|Heiti|Songti|WenQuanYi|Source Han|LXGW")
 
 
 def draw_loss(log: list[dict[str, Any]], path: Path, title: str) -> bool:
@@ -16,6 +22,7 @@ def draw_loss(log: list[dict[str, Any]], path: Path, title: str) -> bool:
 
     False where matplotlib is not installed.
     """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)    # where its cache is matters to nobody here
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -44,16 +51,34 @@ def draw_loss(log: list[dict[str, Any]], path: Path, title: str) -> bool:
                       ha="right" if best is held_out[-1] else "center")
     axes.set_xlabel("steps" if per_epoch is None else "epochs")
     axes.set_ylabel("cross-entropy (nats per character)")
-    axes.set_title(title)
+    set_title(axes, title)
     axes.legend()
     axes.grid(alpha=0.3)
     save_png(figure, path)
     return True
 
 
+def set_title(axes: Any, title: str) -> None:
+    """The title in a font that has Chinese characters, if there is one; otherwise with ? for them."""
+    fonts = [] if title.isascii() else chinese_fonts()
+    if fonts:
+        axes.set_title(one_line(title), parse_math=False, fontfamily=[*fonts[:1], "DejaVu Sans"])
+    else:
+        axes.set_title(one_line(title).encode("ascii", "replace").decode(), parse_math=False)
+
+
+def chinese_fonts() -> list[str]:
+    """The names of the installed fonts that have Chinese characters, those for simplified ones first."""
+    from matplotlib.font_manager import fontManager
+    names = {font.name for font in fontManager.ttflist if CHINESE.search(font.name)}
+    return sorted(names, key=lambda name: ("SC" not in name, "Serif" in name, name))
+
+
 def save_png(figure: Any, path: Path) -> None:
     """Write a matplotlib figure as a whole PNG file. Raises InputError when it cannot be written."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     png = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(png)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")          # a character that no font has: a box in the picture
+        FigureCanvasAgg(figure).print_png(png)
     atomic_write(path, png.getvalue())

@@ -9,6 +9,8 @@
 
 state.safetensors is written last and alone decides where a run is: a run that is killed
 before that goes back to the previous state and does the same steps again, to the same bits.
+
+All writing is done while the folder is locked, and after all that is read has been checked.
 """
 
 from __future__ import annotations
@@ -17,38 +19,20 @@ import json
 import os
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..files import atomic_write, remove_partial_files
+from ..files import atomic_write, is_partial, read_file, reason, remove_partial_files
 from ..model import PoemModel
 from ..poems.vocabulary import Vocabulary
 from . import checkpoint
-
-try:
-    import fcntl
-except ImportError:   # Windows
-    fcntl = None  # type: ignore[assignment]
-
-
-@dataclass
-class Position:
-    """How far a run has come."""
-
-    step: int = 0                       # updates made, in all
-    epoch: int = 0                      # epochs finished
-    step_in_epoch: int = 0              # updates made in the current epoch
-    loss_sum: float = 0.0               # over its predictions so far, in nats
-    predictions: int = 0
-    seconds: float = 0.0                # of training, in the current epoch
-    best_loss: float | None = None      # lowest held-out loss, and its epoch
-    best_epoch: int = 0
-    log_bytes: int = 0                  # length of log.jsonl at this position
+from .run_log import RunLog
+from .schema import Position, parse
 
 
 class RunDirectory:
@@ -61,95 +45,111 @@ class RunDirectory:
         self.path, self.program = Path(path), program
         self.model, self.best = self.path / "model.safetensors", self.path / "best.safetensors"
         self.plot = self.path / "loss.png"
-        self._config, self._log = self.path / "config.json", self.path / "log.jsonl"
+        self._config, self._log = self.path / "config.json", RunLog(self.path / "log.jsonl")
         self._state = self.path / "state.safetensors"
+        self._own = {file.name for file in (self.model, self.best, self.plot, self._config, self._state)}
 
     @property
     def resume_command(self) -> str:
         return f"{self.program} --resume {shlex.quote(str(self.path))}"
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Two processes must not train one run. The system releases the lock, however a process ends."""
-        with open(self._log, "ab") as file:     # the one file that is never replaced
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    raise InputError(f"{self.path}: another process is training this run") from None
-            remove_partial_files(self.path, {file.name for file in (
-                self.model, self.best, self.plot, self._config, self._state)})
-            yield
+    def lock(self, new: bool = False) -> Iterator[None]:
+        """Two processes must not train one run. The system releases the lock, however a process ends.
+
+        new: for a run that begins; the folder is made, and must have nothing in it.
+        """
+        made = new and not os.path.lexists(self.path)
+        if new:
+            self.check_free()
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"{self.path}: cannot be made ({reason(error)}); "
+                                 "choose another --out") from None
+        try:
+            with self._log.lock():
+                if new:
+                    self.check_free()           # again: another process may have been faster
+                yield
+        except Exception:
+            if made:
+                with suppress(OSError):         # only if it is empty
+                    self.path.rmdir()
+            raise
 
     def check_free(self) -> None:
-        """Raise InputError if there is a run already: it must not be overwritten."""
-        if os.path.exists(self._config):
+        """Raise InputError unless a run can begin here: there is no folder, or nothing in it."""
+        if os.path.lexists(self._config):
             raise InputError(f"{self.path}: already a run; continue it with --resume {self.path}, "
                              "or choose another --out")
+        try:
+            others = [name for name in os.listdir(self.path) if not is_partial(name, self._own)
+                      and not (name == self._log.path.name and is_empty_file(self._log.path))]
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise InputError(f"{self.path}: {reason(error)}; choose another --out") from None
+        if others:
+            raise InputError(f"{self.path}: not empty ({min(others)}), and not a run; choose another --out")
 
     def create(self, config: dict[str, Any]) -> None:
         """Make the folder and config.json."""
-        self.check_free()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be made ({error.strerror}); "
-                             "choose another --out") from None
-        self.write_config(config)
+        with self.lock(new=True):
+            self.write_config(config)
 
     def write_config(self, config: dict[str, Any]) -> None:
-        text = json.dumps(config, ensure_ascii=False, indent=2)
-        atomic_write(self._config, (text + "\n").encode())
+        """Call it only while holding lock()."""
+        try:
+            data = json.dumps(config, ensure_ascii=False, indent=2).encode()
+        except UnicodeEncodeError:            # a path whose bytes are no text: JSON writes them as \\udcxx
+            data = json.dumps(config, indent=2).encode()
+        atomic_write(self._config, data + b"\n")
 
     def read_config(self) -> dict[str, Any]:
+        data = read_file(self._config, "--resume takes a folder that a training run has made", 1 << 20)
         try:
-            return json.loads(self._config.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{self._config}: {error.strerror}; --resume takes a folder "
-                             "that a training run has made") from None
+            config = parse(data)
+            if isinstance(config, dict):
+                return config
         except ValueError:
-            raise InputError(f"{self._config}: not a scratch-lstm configuration") from None
+            pass
+        raise InputError(f"{self._config}: not a scratch-lstm configuration")
 
     def save(self, position: Position, arrays: dict[str, np.ndarray], model: PoemModel,
              vocabulary: Vocabulary, is_best: bool = False) -> None:
         """Write everything that belongs to a position; the state, which decides, last."""
         for path in (self.best, self.model) if is_best else (self.model,):
             checkpoint.save(path, model, vocabulary)
-        with open(self._log, "ab") as file:
-            os.fsync(file.fileno())
-            position.log_bytes = file.tell()
+        try:
+            position.log_bytes = self._log.flushed_size()
+        except OSError as error:
+            raise InputError(f"{self._log.path}: cannot be written ({reason(error)})") from None
         checkpoint.write_arrays(self._state, arrays, asdict(position))
-
-    def restore(self) -> tuple[Position, dict[str, np.ndarray]]:
-        """The last position and its arrays; the log is cut back to it. Call it only while holding lock()."""
-        position, arrays = self.last_saved()
-        if self._log.exists() and self._log.stat().st_size > position.log_bytes:
-            os.truncate(self._log, position.log_bytes)
-        return position, arrays
 
     def last_saved(self) -> tuple[Position, dict[str, np.ndarray]]:
         """The last position and its arrays; Position() and {} before the first save."""
-        position, arrays = Position(), dict[str, np.ndarray]()
-        if self._state.exists():
-            arrays, about = checkpoint.read_arrays(self._state)
-            try:
-                position = Position(**about)
-            except TypeError:
-                raise InputError(f"{self._state}: not the state of a training run") from None
-        return position, arrays
-
-    def log(self, lines: list[dict[str, Any]]) -> None:
-        """Append lines to log.jsonl."""
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        if not os.path.lexists(self._state):
+            return Position(), {}
+        arrays, about = checkpoint.read_arrays(self._state)
         try:
-            with open(self._log, "ab") as file:
-                file.write(text.encode())
-        except OSError as error:
-            raise InputError(f"{self._log}: cannot be written ({error.strerror}); "
-                             f"correct that, then: {self.resume_command}") from None
+            return Position.from_json(about), arrays
+        except ValueError as error:
+            raise InputError(f"{self._state}: not the state of a training run ({error})") from None
 
-    def read_log(self) -> list[dict[str, Any]]:
-        try:
-            return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self._log}: cannot be read ({error}); the models are not changed") from None
+    def go_back(self, position: Position) -> None:
+        """Remove what was written after that position. Call it only while holding lock()."""
+        remove_partial_files(self.path, self._own)
+        self._log.cut(position.log_bytes)
+
+    def log(self, lines: list[dict[str, Any]]) -> str | None:
+        """Append lines to log.jsonl; what RunLog.append returns."""
+        return self._log.append(lines)
+
+    def read_log(self, size: int | None = None) -> list[dict[str, Any]]:
+        """The lines of log.jsonl, each checked; see RunLog.read."""
+        return self._log.read(size)
+
+
+def is_empty_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and path.stat().st_size == 0

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from ..errors import DivergedError, InputError
+from ..errors import DivergedError, InputError, one_line
 from ..poems.corpus import Corpus
 from ..poems.generate import generate
 from .learner import AnyLearner, count_predictions, epoch_rng
@@ -38,20 +38,29 @@ class Trainer:
         self.run_directory, self.progress, self.interrupted = run, progress, interrupted
         self.prompt = prompt
         self.train_indices, self.held_out_indices = corpus.split(settings.held_out, settings.seed)
-        self.position, arrays = run.restore()
+        self.position, arrays = run.last_saved()
         if arrays:
             try:
+                check_vectors(arrays, settings.dtype)
                 learner.restore(arrays, self.position.step)
-            except (KeyError, ValueError):
+            except (KeyError, ValueError, RuntimeError):       # RuntimeError: torch's
                 raise InputError(f"{run.path}: its state does not fit its config.json") from None
+        batches = corpus.count_batches(self.train_indices, settings.batch_size, settings.characters_in_batch)
+        if self.position.step_in_epoch > batches:
+            raise InputError(f"{run.path}: its state has {self.position.step_in_epoch} steps in an epoch, "
+                             f"which has {batches}")
+        run.read_log(self.position.log_bytes)              # a damaged one is said now, not after the training
         self.pending: list[tuple[int, Array, Array]] = []  # predictions, loss, norm of steps not yet logged
+        self.log_failed = False
         self.loss_text = ""                                # the latest loss that was read
 
     def run(self) -> bool:
         """Train to the last epoch, and write a poem after each.
 
-        Returns True, or False when interrupted before. Raises DivergedError.
+        Returns True, or False when interrupted before. Raises DivergedError. Call it only while the run's
+        folder is locked: until then nothing has been written.
         """
+        self.run_directory.go_back(self.position)
         if self.position.step == 0:
             self._save()
         with np.errstate(over="ignore", invalid="ignore"):  # _flush_losses reports overflow, with the step
@@ -65,7 +74,7 @@ class Trainer:
         settings, position = self.settings, self.position
         epoch = position.epoch + 1
         batches = self.corpus.batches(self.train_indices, settings.batch_size, epoch_rng(settings, epoch),
-                                      self.learner.model.backend.to_device)
+                                      self.learner.model.backend.to_device, settings.characters_in_batch)
         done = sum(batch.shape[1] for batch in islice(batches, position.step_in_epoch))
         self.progress.begin(epoch, settings.epochs, len(self.train_indices), done)
         try:
@@ -79,7 +88,7 @@ class Trainer:
                     self._flush_losses()
                 position.seconds += time.perf_counter() - began
                 self.progress.advance(batch.shape[1], self.loss_text)
-                if self.interrupted():
+                if self.interrupted() or self.progress.reader_gone:
                     self._save()
                     return False
                 if position.step % settings.save_every == 0:
@@ -103,7 +112,22 @@ class Trainer:
             lines.append({"step": step, "epoch": position.epoch + 1, "loss": loss, "gradient_norm": norm})
             self.loss_text = f"loss {loss:.3f}"
         self.pending.clear()
-        self.run_directory.log(lines)
+        self._log(lines)
+
+    def _log(self, lines: list[dict[str, Any]]) -> None:
+        """A log that cannot be written costs no training; the lines are kept for the next try."""
+        failed = self.run_directory.log(lines)
+        if failed and not self.log_failed:
+            self.progress.say(f"log.jsonl cannot be written ({failed}); the training goes on")
+        self.log_failed = failed is not None
+
+    def _poem(self) -> str:
+        """The poem after an epoch; empty, and the reason said, if it fails: the epoch counts more."""
+        try:
+            return generate(self.learner.model, self.corpus.vocabulary, [self.prompt])[0]
+        except Exception as error:
+            self.progress.say(f"no poem after this epoch: {one_line(str(error))}")
+            return ""
 
     def _save(self, is_best: bool = False) -> None:
         self._flush_losses()
@@ -118,11 +142,11 @@ class Trainer:
         held_out_loss = self.evaluate(self.held_out_indices)
         if held_out_loss is not None and not math.isfinite(held_out_loss):
             raise DivergedError(f"epoch {epoch}: the held-out loss is {held_out_loss}")
-        poem, = generate(self.learner.model, self.corpus.vocabulary, [self.prompt])
+        poem = self._poem()
         line: dict[str, Any] = {
             "step": position.step, "epoch": epoch, "training_loss": training_loss,
             "held_out_loss": held_out_loss, "seconds": round(position.seconds, 3), "poem": poem}
-        self.run_directory.log([line])
+        self._log([line])
         summary = f"epoch {epoch:2d}  training loss {training_loss:.4f}"
         if held_out_loss is not None:
             summary += f"  held-out loss {held_out_loss:.4f}  perplexity {np.exp(held_out_loss):.1f}"
@@ -140,7 +164,16 @@ class Trainer:
         """Mean cross-entropy over all predictions in these poems, in nats; None where there are none."""
         total, predictions = 0.0, 0
         to_device = self.learner.model.backend.to_device
-        for batch in self.corpus.batches(indices, self.settings.batch_size, None, to_device):
+        for batch in self.corpus.batches(indices, self.settings.batch_size, None, to_device,
+                                         self.settings.characters_in_batch):
             total += self.learner.loss(batch) * count_predictions(batch)
             predictions += count_predictions(batch)
         return total / predictions if predictions else None
+
+
+def check_vectors(arrays: dict[str, np.ndarray], dtype: str) -> None:
+    """Raise KeyError or ValueError unless a state has its three flat vectors, of that dtype, one length."""
+    shape = arrays["vector"].shape
+    for name in ("vector", "m", "v"):
+        if len(shape) != 1 or arrays[name].shape != shape or arrays[name].dtype != dtype:
+            raise ValueError(name)

@@ -1,0 +1,178 @@
+"""Which kind of text is it? What holds poems in a common form is read; what is no file of poems is refused.
+
+Read: JSON of chinese-poetry (`paragraphs` or `content` in each object, however deep) and JSON lines; CSV and
+TSV with a header; `title:content` and `title::author::content`, one poem a line. The plain cases are
+left to reader.py.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InputError
+
+POEM_KEYS = ("paragraphs", "content", "para", "poem", "body", "text", "verse", "内容", "正文", "诗句", "诗", "原文",
+             "詩")
+OTHER_KEYS = {"title", "author", "dynasty", "id", "no", "标题", "题目", "诗名", "作者", "朝代", "標題", "詩名",
+              "序号", "类型", "type", "rhythmic", "chapter", "section", "name", "tags"}
+TITLE = re.compile(r"[^:：，。,.!?！？；;\s][^:：，。？！；]{0,150}(::[^:]{0,60})*[:：]{1,2}(?!//)")
+ASK = "save the poems as a UTF-8 text, one poem a line"
+
+
+@dataclass
+class Found:
+    """Poems as in the file, where each is (for messages), and how they were recognised (to be said)."""
+
+    poems: list[str]
+    where: list[str]
+    said: list[str]
+
+
+def read_format(path: str, text: str, column: str | None) -> Found | None:
+    """The poems of a text in one of the forms above; None for a text that has none of them.
+
+    text: with LF line ends. column: the column or key that has the poems. Raises InputError.
+    """
+    start = text.lstrip("\ufeff \n\t")[:200]
+    if re.match(r"[\[{]\s*[{\[\"]", start):
+        return read_json(path, text, column)
+    return read_table(path, text, column) or read_titles(text)
+
+
+def read_json(path: str, text: str, column: str | None) -> Found:
+    keys = (column,) if column else POEM_KEYS
+    try:
+        documents = list(json_documents(text))
+        kind = "JSON" if len(documents) == 1 else "JSON lines"
+        poems = [poem for document in documents for poem in strings_of(document, keys) if poem]
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: looks like JSON, but is damaged ({' '.join(str(error).split())}); "
+                         f"correct it, or {ASK}") from None
+    if not poems:
+        raise InputError(f"{path}: {kind} without an entry {' or '.join(map(repr, keys[:2]))} that has text; "
+                         f"name the entry that has the poems, --column NAME, or {ASK}")
+    return Found(poems, [f"poem {n}" for n in range(1, len(poems) + 1)],
+                 [f"{kind}: {len(poems)} poems, the entries {' or '.join(map(repr, keys[:2]))}; "
+                  "titles and authors are left out"])
+
+
+def json_documents(text: str) -> Iterator[Any]:
+    """Each of the JSON documents that follow one another in a text, mostly one, or one a line."""
+    decoder, between = json.JSONDecoder(), re.compile(r"[\s,\ufeff]*")
+    place = between.match(text).end()  # type: ignore[union-attr]
+    while place < len(text):
+        document, place = decoder.raw_decode(text, place)
+        yield document
+        place = between.match(text, place).end()  # type: ignore[union-attr]
+
+
+def strings_of(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
+    """Each poem in a JSON document: the first of the keys that an object has, its lines joined."""
+    if isinstance(value, list):
+        if value and all(isinstance(line, str) for line in value):
+            yield from value                       # a bare list of poems
+            return
+        for each in value:
+            yield from strings_of(each, keys)
+    elif isinstance(value, dict):
+        key = next((key for key in keys if key in value), None)
+        if key is None:
+            for each in value.values():
+                if isinstance(each, (dict, list)) and not is_list_of_texts(each):
+                    yield from strings_of(each, keys)
+        elif isinstance(value[key], str):
+            yield join_lines(value[key].split("\n"))
+        elif is_list_of_texts(value[key]):
+            yield join_lines(value[key])
+        else:
+            yield from strings_of(value[key], keys)
+
+
+def is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(line, str) for line in value)
+
+
+def join_lines(lines: list[str]) -> str:
+    """The lines of one poem as one: directly after a punctuation mark, otherwise with a space between."""
+    poem = ""
+    for line in map(str.strip, lines):
+        poem += line if not poem or not line or poem[-1] in "，。？！；：、”’」』）》—…" else " " + line
+    return poem
+
+
+def read_table(path: str, text: str, column: str | None) -> Found | None:
+    """CSV, or a table with tabs, semicolons or bars, whose header says which column has the poems."""
+    first, *others = text.lstrip("\ufeff").rstrip("\n").split("\n")
+    delimiter = max("\t,;|", key=first.count)
+    header = [name.strip().strip('"').lower() for name in first.split(delimiter)]
+    known = set(POEM_KEYS) | OTHER_KEYS
+    if column is None and (len(header) < 2 or not known.intersection(header)):
+        has_tabs = others and "\t" in first and all(line.count("\t") == first.count("\t") for line in others)
+        if has_tabs or quoted_fields(text):
+            raise InputError(f"{path}: looks like a table ({'TSV' if has_tabs else 'CSV'}) without a header; "
+                             "write one as its first line, e.g. title,content, and name the column: "
+                             "--column content")
+        return None
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.lstrip("\ufeff")), delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise InputError(f"{path}: looks like a table, but cannot be read ({error}); {ASK}") from None
+    header = [name.strip().lower() for name in rows[0]] if rows else header
+    name = column.lower() if column else next((key for key in POEM_KEYS if key in header), None)
+    if name is None or name not in header:
+        raise InputError(f"{path}: a table without a column {column or 'content'}; name one of its columns: "
+                         f"--column {' or '.join(header[:6])}")
+    place = header.index(name)
+    found = Found([], [], [])
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != len(header):
+            raise InputError(f"{path}, row {number}: {len(row)} fields, the header has {len(header)}; "
+                             "put quotes around a field that has the separator in it")
+        poem = join_lines(row[place].split("\n"))
+        if poem:
+            found.poems.append(poem)
+            found.where.append(f"row {number}")
+    found.said.append(f"a table: {len(found.poems)} poems, the column '{name}'; the others are left out")
+    return found
+
+
+def quoted_fields(text: str) -> bool:
+    """Whether most lines begin and go on like quoted fields of CSV."""
+    lines = [line for line in text.split("\n")[:1000] if line]
+    return len(lines) > 1 and sum(bool(re.match('"[^"]*",', line)) for line in lines) > 0.5 * len(lines)
+
+
+def read_titles(text: str) -> Found | None:
+    """`title:content`, if nearly all lines are of that kind, with titles that differ."""
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    matches = [(TITLE.match(line.lstrip("\ufeff")), number, line) for number, line in lines]
+    titles = {match[0] for match, _, _ in matches if match}
+    with_text = sum(match is not None and match.end() < len(line.strip("\ufeff \r"))
+                    for match, _, line in matches)
+    keys = sum(re.fullmatch(r"[A-Za-z_][\w ]*:", title) is not None for title in titles)
+    if keys > 0.5 * len(titles):
+        return None                              # YAML, a letter's head or a conversation
+    if len(lines) < 2 or with_text < 0.8 * len(lines) or len(titles) < max(2, 0.3 * with_text):
+        return None
+    half = sum(match is not None and match[0].endswith(":") for match, _, _ in matches)
+    if half < 0.8 * len(lines) and len({len(match[0]) for match, _, _ in matches if match}) < 2:
+        return None                              # a colon at one place of every line: a form, not a title
+    found, empty, without = Found([], [], []), 0, 0
+    for match, number, line in matches:
+        poem = line.lstrip("\ufeff")[match.end() if match else 0:].strip()
+        without += match is None
+        if poem:
+            found.poems.append(poem)
+            found.where.append(f"line {number}")
+        else:
+            empty += 1
+    found.said.append(f"title:content, {len(found.poems)} poems: what is before the colon is left out"
+                      + f"; {empty} titles without a poem" * bool(empty)
+                      + f"; {without} lines without a title, kept whole" * bool(without))
+    return found

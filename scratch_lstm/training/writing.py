@@ -1,0 +1,104 @@
+"""Poems from a model, printed, with a word on what was got."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain, islice, repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..errors import InputError, one_line
+from ..model import PoemModel
+from ..poems.generate import carries, check_options, generate
+from ..poems.prompts import fitted
+from ..poems.vocabulary import Vocabulary, has_form
+from . import checkpoint, memory
+from .run_directory import RunDirectory
+from .settings import MOST_THREADS
+
+LAB_PROMPTS = ("日照香炉生", "清明时节雨", "风", "花", "雪", "月", "雨", "日", "朝", "三", "九")
+AT_A_TIME = 1000     # poems written as one batch
+
+
+def write_poems(path: Path, prompts: list[str] | None, count: int, strict: bool, threads: int,
+                **options: Any) -> None:
+    """Print `count` poems for each prompt (None: the lab's) from the model in a file or a run's folder."""
+    if not 1 <= threads <= MOST_THREADS or options.get("seed", 0) < 0:
+        raise InputError(f"--threads must be from 1 to {MOST_THREADS}, and --seed 0 or more")
+    file = RunDirectory(path).model if path.is_dir() else path
+    model, vocabulary = checkpoint.load(file)
+    if prompts is None:
+        prompts = usable_prompts(vocabulary)
+    else:
+        prompts = [fitted(prompt, vocabulary, print) for prompt in prompts]
+    if strict and vocabulary.form is None:
+        raise InputError(f"{file}: its poems have no form in common; leave out --strict")
+    if count < 1:
+        raise InputError(f"--count {count}: it must be at least 1")
+    if count > 1 and options.get("temperature") is None:
+        raise InputError("--count: greedy poems of one prompt are all the same; give a --temperature with it")
+    at_once = min(len(prompts) * count, AT_A_TIME)
+    needed = memory.BASE + 8 * at_once * (vocabulary.longest + 4 * len(vocabulary))
+    memory.check(needed, "to write these poems", "give a smaller --count")
+    with threadpool_limits(threads, user_api="blas"):
+        print_poems(model, vocabulary, prompts, strict, count, **options)
+
+
+def print_poems(model: PoemModel, vocabulary: Vocabulary, prompts: list[str], strict: bool = False,
+                count: int = 1, say: Callable[[str], Any] = print, **options: Any) -> list[str]:
+    """Write `count` poems for each prompt; say how they were chosen, how many have the form of the corpus and
+    how many carry their acrostic. Returns the first AT_A_TIME of them."""
+    check_options(vocabulary, prompts, strict=strict, **options)
+    way = "strict: only choices that keep the form" if strict else "free: nothing enforces the form"
+    choice = "greedy" if options.get("temperature") is None else f"temperature {options['temperature']:g}"
+    total = len(prompts) * count
+    say(f"# {total} {'poem' if total == 1 else 'poems'}, {choice}, {way}")
+    rng = np.random.default_rng(options.pop("seed", 0))     # its draws go on from batch to batch
+    kept = carried = 0
+    first: list[str] = []
+    for some in batches(prompts, count):
+        poems = generate(model, vocabulary, some, strict=strict, seed=rng, **options)
+        first = first or poems
+        for poem in poems:
+            say(one_line(poem))
+        kept += sum(has_form(poem, vocabulary.form or "") for poem in poems)
+        carried += sum(map(carries, poems, some))
+    if vocabulary.form is not None:
+        say(f"# {kept} of {total} have the form {vocabulary.form}")
+    if options.get("acrostic"):
+        say(f"# {carried} of {total} have all the characters of their acrostic")
+    return first
+
+
+def batches(prompts: list[str], count: int) -> Iterator[list[str]]:
+    """Each prompt `count` times, at most AT_A_TIME together."""
+    every = chain.from_iterable(repeat(prompt, count) for prompt in prompts)
+    while some := list(islice(every, AT_A_TIME)):
+        yield some
+
+
+def usable_prompts(vocabulary: Vocabulary) -> list[str]:
+    """Those of the lab's prompts whose characters the vocabulary has, and that are not longer than a poem;
+    otherwise one empty prompt."""
+    return [prompt for prompt in LAB_PROMPTS
+            if set(prompt) <= set(vocabulary.words) and len(prompt) <= vocabulary.longest] or [""]
+
+
+def say_if_alike(poems: list[str], prompts: list[str], losses: list[float],
+                 say: Callable[[str], Any]) -> None:
+    """Tell a model that has just begun from one that is stuck, where all poems go on in the same way.
+
+    losses: the training loss of each epoch.
+    """
+    endings = {poem[len(prompt):][-8:] for poem, prompt in zip(poems, prompts)}
+    if len(poems) < 3 or len(endings) > 1:
+        return
+    if len(losses) < 3 or losses[-1] < losses[-3] - 0.01:
+        say("# all these poems end alike: the model has only begun, its training loss still falls; "
+            "continue with --resume and more --epochs")
+    else:
+        say("# all these poems end alike, and the training loss no longer falls: the training is stuck; "
+            "try a lower --learning-rate, or more poems")
