@@ -157,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         status, message = 130, "interrupted"
     if status == 1 and not stdout_works():
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)    # what Python still holds goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)    # what Python has not written yet is dropped
     if message:
         with suppress(OSError, ValueError):
             print(one_line(message), file=sys.stderr)

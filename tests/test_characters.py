@@ -26,7 +26,7 @@ VOCABULARY = Vocabulary(tuple("GE山水风月，。 a"), None, 20)
     ("Ａ１", "A1", "compatibility forms"),
     ("e\u0301", "é", "characters composed (NFC)"),
     ("\uf9d1", "六", "characters composed (NFC)"),
-    ("山水，\u00a0风月", "山水，风月", "spaces beside punctuation"),
+    ("山水，\u00a0风月", "山水，风月", "spaces next to punctuation"),
     ("山水\u2003\u3000风月", "山水 风月", "other or repeated spaces"),
     ("a  b", "a b", "other or repeated spaces"),
     ("\u00a0山水\u2003", "山水", "spaces at line ends"),

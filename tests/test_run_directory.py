@@ -267,7 +267,7 @@ def test_an_empty_folder_can_be_used_and_a_failed_start_leaves_none(corpus_file,
 
 @posix
 def test_two_starts_in_one_folder_at_once(corpus_file, tmp_path):
-    """One trains, and the configuration is its own; the other is told so."""
+    """One trains, and the configuration is its own; the other gets an error."""
     out = tmp_path / "run"
     both = [subprocess.Popen([sys.executable, SCRIPT, *TINY, "--corpus", str(corpus_file), "--out", str(out),
                               "--hidden-size", size, "--epochs", "3"], stdout=subprocess.PIPE,

@@ -66,7 +66,7 @@ def normalise(text: str) -> tuple[str, dict[str, int]]:
         count("characters composed (NFC)", (unicodedata.normalize("NFC", text), changed))
     count("spaces at line ends", EDGE_SPACES.subn("", text))
     count("other or repeated spaces", OTHER_SPACES.subn(" ", text))
-    count("spaces beside punctuation", BESIDE_MARKS.subn("", text))
+    count("spaces next to punctuation", BESIDE_MARKS.subn("", text))
     count("half-width punctuation", HALF_WIDTH.subn(to_full_width, text))
     return text, normalised
 

@@ -1,4 +1,4 @@
-"""Which kind of text is it? What holds poems in a common form is read; what is no file of poems is refused.
+"""Which format does a text have? Common formats of poems are read; other files are refused (not_poems.py).
 
 Read: JSON of chinese-poetry (`paragraphs` or `content` in each object, however deep) and JSON lines; CSV and
 TSV with a header; `title:content` and `title::author::content`, one poem a line. The plain cases are
@@ -27,7 +27,7 @@ ASK = "save the poems as a UTF-8 text, one poem a line"
 
 @dataclass
 class Found:
-    """Poems as in the file, where each is (for messages), and how they were recognised (to be said)."""
+    """Poems as in the file, where each is (for messages), and how they were recognised, for the user."""
 
     poems: list[str]
     where: list[str]

@@ -110,7 +110,7 @@ def _train(settings: Settings, corpus: Corpus, run: RunDirectory, factories: Lea
            config: dict[str, Any] | None, new: bool = False) -> bool:
     """Train from where the run is, then draw the loss and print the lab's poems.
 
-    config: what config.json is to hold, written only after everything that was there has been read.
+    config: the new config.json; it is written only after everything that was there has been read.
     """
     progress = Progress()
     needed = check_memory(settings, corpus)

@@ -20,7 +20,7 @@ except ImportError:   # Windows
 
 
 class RunLog:
-    """The log of a run. While lock() is held every write goes through the one descriptor that holds it."""
+    """The log of a run. Inside lock() every write uses the one locked descriptor."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -69,7 +69,7 @@ class RunLog:
 
     @contextmanager
     def open(self) -> Iterator[int]:
-        """A descriptor to append: the one that holds the lock, if it is held. Raises OSError."""
+        """A descriptor to append: the locked one, inside lock(). Raises OSError."""
         log = open_to_append(self.path) if self.locked is None else self.locked
         try:
             yield log

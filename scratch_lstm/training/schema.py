@@ -1,4 +1,4 @@
-"""What a file of a run may hold: a dataclass says the names and types, `from_json` holds a file's JSON to it.
+"""What a file of a run may contain: a dataclass gives the names and types, `from_json` checks a file's JSON.
 
 A person edits these files, or they come from somebody else; so each value is looked at before work begins.
 """

@@ -89,7 +89,7 @@ def usable_prompts(vocabulary: Vocabulary) -> list[str]:
 
 def say_if_alike(poems: list[str], prompts: list[str], losses: list[float],
                  say: Callable[[str], Any]) -> None:
-    """Tell a model that has just begun from one that is stuck, where all poems go on in the same way.
+    """Say whether a model has just begun or is stuck, where all its poems continue in the same way.
 
     losses: the training loss of each epoch.
     """
