@@ -39,6 +39,8 @@ SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 FORMAT = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
                     "\u3164\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
                     "\U000e0000-\U000e007f]")
+# also with something between them that the rule drops
+CRLF = re.compile(f"(?:\r[{SPACES}{SELECTORS.pattern[1:-1]}{FORMAT.pattern[1:-1]}]*)+\n")
 COMPATIBILITY = re.compile("[\u2e9f\u2ef3\u2f00-\u2fd5\ufe10-\ufe19\ufe30-\ufe4f\ufe50-\ufe6b"
                            "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff61-\uff65]")
 REFUSED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffc-\uffff]")
@@ -55,7 +57,7 @@ def normalise(text: str) -> tuple[str, dict[str, int]]:
         text = result[0]
 
     count("byte-order mark", (text.removeprefix("\ufeff"), int(text.startswith("\ufeff"))))
-    count("CRLF line ends", (text.replace("\r\n", "\n"), text.count("\r\n")))
+    count("CRLF line ends", CRLF.subn("\n", text))
     if "\n" not in text:
         count("CR line ends", (text.replace("\r", "\n"), text.count("\r")))
     count("invisible format characters", FORMAT.subn("", text))
