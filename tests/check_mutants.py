@@ -21,13 +21,12 @@ ONE = "1 is exact in any dtype and the result is stored in its own: float32 sums
 BUFFER = "the name of a buffer; any that no other buffer of the layer has will do"
 EQUIVALENT = [
     ("layers.py", r"tokens\.reshape\(-[12]\)", NEGATIVE),
-    ("layers.py", r"dx\.reshape\(-[12], E\)", NEGATIVE),
-    ("layers.py", r'workspace\(("\w+"|None),', BUFFER),
-    ("lstm.py", r'workspace\(("\w+"|None),', BUFFER),
-    ("lstm.py", r"saved: list\[Saved\] = (\[\]|None)",
-     "both are false, and forward puts a list in its place"),
+    ("layers.py", r"dx\.reshape\(-[12], ", NEGATIVE),
+    ("kernels/numpy_scatter.py", r"(sums|places|values)\.reshape\(-[12]\)", NEGATIVE),
+    ("lstm.py", r'(own|scratch)\(("\w+"|None),', BUFFER),
+    ("lstm.py", r"caches: list\[Cache\] = (\[\]|None)", "both are false, and forward replaces it by a list"),
     ("lstm.py", r"U\.astype\(dtype, (copy=\w+)?\)", "a copy has the same numbers"),
-    ("gradcheck.py", r'float\("(inf|INF)"\)', "float() reads both"),
+    ("oracles.py", r'float\("(inf|INF)"\)', "float() reads both"),
     ("rnn_textbook.py", r"dh = np\.zeros\(\(H, H, H \+ D \+ [12]\), dtype\)", WIDER),
     ("rnn_textbook.py", r"np\.ones\([12], x\.dtype\)", WIDER),
     ("rnn_textbook.py", r"np\.ones\(1, (x\.dtype|None)?\)", ONE),
