@@ -42,24 +42,14 @@ def has_device():
         return False
 
 
-KERNEL_FILES = ("cupy_cell", "cupy_loop", "cupy_loss", "cupy_adam", "cupy_scatter")
-
-
-def forget_the_kernels():
-    """Let the next import of the kernels/cupy_*.py make them again."""
-    for name in KERNEL_FILES:
-        sys.modules.pop(f"scratch_lstm.kernels.{name}", None)
-        vars(scratch_lstm.kernels).pop(name, None)
-
-
 @pytest.fixture
 def standin(monkeypatch):
     """`import cupy` gives the stand-in, and the kernels are made again with it."""
     module = fake_cupy.make_module()
     monkeypatch.setitem(sys.modules, "cupy", module)
-    forget_the_kernels()
+    fake_cupy.forget_the_kernels()
     yield module
-    forget_the_kernels()
+    fake_cupy.forget_the_kernels()
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +57,10 @@ def kernels():
     """kernels/cupy_*.py on the stand-in, compiled once for all tests of this file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "cupy", fake_cupy.make_module())
-        forget_the_kernels()
+        fake_cupy.forget_the_kernels()
         modules = {name.removeprefix("cupy_"): importlib.import_module(f"scratch_lstm.kernels.{name}")
-                   for name in KERNEL_FILES}
-    forget_the_kernels()
+                   for name in fake_cupy.KERNEL_FILES}
+    fake_cupy.forget_the_kernels()
     return SimpleNamespace(**modules)
 
 

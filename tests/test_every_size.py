@@ -22,7 +22,6 @@ from helpers.lstm_oracles import draw, layer_of, single
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-import scratch_lstm.kernels
 from scratch_lstm import PoemModel, get_backend
 from scratch_lstm.backend import Backend
 from scratch_lstm.oracles import complex_step
@@ -43,16 +42,10 @@ def backends():
 def make_backends():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "cupy", fake_cupy.make_module())
-        forget_the_kernels()
+        fake_cupy.forget_the_kernels()
         standin = get_backend("cupy")
-    forget_the_kernels()
+    fake_cupy.forget_the_kernels()
     return {"numpy": get_backend("numpy"), "numba": get_backend("numba"), "cupy": standin}
-
-
-def forget_the_kernels():
-    for name in ("cell", "loop", "loss", "adam", "scatter"):
-        sys.modules.pop(f"scratch_lstm.kernels.cupy_{name}", None)
-        vars(scratch_lstm.kernels).pop(f"cupy_{name}", None)
 
 
 def error_of(found, exact):

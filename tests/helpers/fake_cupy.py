@@ -9,11 +9,14 @@ Only names that the real CuPy has are exposed; a test checks that.
 import ctypes
 import shutil
 import subprocess
+import sys
 import tempfile
 import types
 from pathlib import Path
 
 import numpy as np
+
+import scratch_lstm.kernels
 
 COUNTS = {"launches": 0, "to device": 0, "to host": 0, "synchronisations": 0}
 
@@ -305,3 +308,13 @@ def make_module():
     for what in COUNTS:
         COUNTS[what] = 0
     return module
+
+
+KERNEL_FILES = ("cupy_cell", "cupy_loop", "cupy_loss", "cupy_adam", "cupy_scatter")
+
+
+def forget_the_kernels():
+    """Let the next import of the kernels/cupy_*.py make them again."""
+    for name in KERNEL_FILES:
+        sys.modules.pop(f"scratch_lstm.kernels.{name}", None)
+        vars(scratch_lstm.kernels).pop(name, None)
