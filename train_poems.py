@@ -17,10 +17,12 @@ from scratch_lstm.errors import DivergedError, InputError, OutputError, one_line
 from scratch_lstm.files import reason
 from scratch_lstm.poems.reader import Reading
 from scratch_lstm.training import commands, writing
-from scratch_lstm.training.settings import Settings, flag
+from scratch_lstm.training.settings import RECIPES, SCHEDULES, Settings, as_flags, flag
 
-CHOICES = {"backend": ("auto", "numpy", "numba", "cupy", "torch"), "dtype": ("float32", "float64")}
-TRAINING = {field.name for field in fields(Settings)} | {"out"}
+CHOICES = {"backend": ("auto", "numpy", "numba", "cupy", "torch"), "dtype": ("float32", "float64"),
+           "schedule": SCHEDULES}
+SETTINGS = {field.name for field in fields(Settings)}
+TRAINING = SETTINGS | {"out", "recipe"}
 READING = {field.name for field in fields(Reading)}
 CORPUS = {"corpus", "dynasty", "line_length", "vocabulary"} | READING
 WRITING = {"prompt", "acrostic", "temperature", "top_k", "count", "strict"}
@@ -55,7 +57,13 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     data.add_argument("--vocabulary", type=int, metavar="N", help="words in the default corpus [2001]")
 
     train = parser.add_argument_group("training")
+    train.add_argument("--recipe", choices=RECIPES, help="settings under one name: course, the lab's, or "
+                                                         f"best, {as_flags(RECIPES['best'])} [course]")
     for field in fields(Settings):
+        if field.type == "bool":
+            train.add_argument(flag(field.name), action=argparse.BooleanOptionalAction, default=None,
+                               help=field.metadata["help"])
+            continue
         kind = {"int": int, "float": float, "str": str}[str(field.type)]
         choices = CHOICES.get(field.name)
         train.add_argument(flag(field.name), type=kind, choices=choices,
@@ -69,14 +77,15 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     poems.add_argument("--temperature", type=float, help="draw characters, instead of taking the likeliest")
     poems.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest only")
     poems.add_argument("--count", type=int, metavar="N", help="poems a prompt [1]")
-    poems.add_argument("--strict", action="store_true", help="allow only choices that keep the form")
+    poems.add_argument("--strict", action="store_true", default=None,
+                       help="allow only choices that keep the form")
     return parser
 
 
 def explicit_flags(args: argparse.Namespace, names: set[str]) -> dict[str, Any]:
     """The flags among `names` that are on the command line, with their values."""
     return {name: value for name, value in vars(args).items()
-            if name in names and value is not None and value is not False}
+            if name in names and value is not None}
 
 
 def reject_other_flags(args: argparse.Namespace, names: set[str], mode: str) -> None:
@@ -109,17 +118,21 @@ def run(args: argparse.Namespace, program: str) -> bool:
         writing.write_poems(args.generate, prompts, acrostic=bool(acrostic), **options)
         return True
     if args.resume:
-        reject_other_flags(args, {"epochs", "threads", "corpus"},
+        changeable = {"epochs", "threads", "patience"}
+        reject_other_flags(args, changeable | {"corpus"},
                            "with --resume, which keeps the settings of the run")
         return commands.resume(args.resume, args.corpus, FACTORIES, program,
-                               **explicit_flags(args, {"epochs", "threads"}))
+                               **explicit_flags(args, changeable))
     reject_other_flags(args, TRAINING | CORPUS, "without --generate")
     if args.corpus:
         reject_other_flags(args, TRAINING | {"corpus"} | READING, "with --corpus")
     else:
         reject_other_flags(args, (TRAINING | CORPUS) - READING, "without --corpus")
     out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-    settings = Settings(**explicit_flags(args, TRAINING - {"out"}))
+    recipe = RECIPES[args.recipe or "course"]
+    settings = Settings(**{**recipe, **explicit_flags(args, SETTINGS)})
+    if recipe:
+        print(f"recipe {args.recipe}: {as_flags(recipe)}")
     reading = Reading(**explicit_flags(args, READING))
     rule = explicit_flags(args, CORPUS - {"corpus"} - READING)
     if args.compare:

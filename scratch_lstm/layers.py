@@ -14,12 +14,12 @@ from .backend import Array, Backend
 
 
 class Embedding:
-    """A table of word vectors: `weight` (V, E), uniform in (-1, 1) at the start."""
+    """A table of word vectors: `weight` (V, E), uniform in (-bound, bound) at the start."""
 
     def __init__(self, vocabulary_size: int, embedding_size: int, backend: Backend, dtype: Any,
-                 seed: int | np.random.Generator) -> None:
+                 seed: int | np.random.Generator, bound: float = 1.0) -> None:
         self.backend = backend
-        weight = backend.uniform(np.random.default_rng(seed), 1.0, (vocabulary_size, embedding_size), dtype)
+        weight = backend.uniform(np.random.default_rng(seed), bound, (vocabulary_size, embedding_size), dtype)
         self.parameters = {"weight": weight}
         self.gradients = {"weight": backend.xp.zeros_like(weight)}
         self.tokens: Array = None
@@ -41,15 +41,24 @@ class Embedding:
 
 
 class Linear:
-    """y = x W^T + b, with `weight` W (V, H) Xavier-uniform and `bias` b (V,) zero at the start."""
+    """y = x W^T + b, with `weight` W (V, H) Xavier-uniform and `bias` b (V,) zero at the start.
+
+    tied_to: an embedding of V words whose `weight` (V, E), E = H, is used for W. It has one gradient then, to
+    which both layers add (derivations/13_better_poems.md).
+    """
 
     def __init__(self, input_size: int, output_size: int, backend: Backend, dtype: Any,
-                 seed: int | np.random.Generator) -> None:
-        bound = math.sqrt(6 / (input_size + output_size))
-        weight = backend.uniform(np.random.default_rng(seed), bound, (output_size, input_size), dtype)
+                 seed: int | np.random.Generator, tied_to: Embedding | None = None) -> None:
         self.backend = backend
-        self.parameters = {"weight": weight, "bias": backend.xp.zeros(output_size, dtype)}
-        self.gradients = {name: backend.xp.zeros_like(p) for name, p in self.parameters.items()}
+        if tied_to is None:
+            bound = math.sqrt(6 / (input_size + output_size))
+            weight = backend.uniform(np.random.default_rng(seed), bound, (output_size, input_size), dtype)
+            gradient = backend.xp.zeros_like(weight)
+        else:
+            weight, gradient = tied_to.parameters["weight"], tied_to.gradients["weight"]
+        bias = backend.xp.zeros(output_size, dtype)
+        self.parameters = {"weight": weight, "bias": bias}
+        self.gradients = {"weight": gradient, "bias": backend.xp.zeros_like(bias)}
         self.x: Array = None
 
     def forward(self, x: Array, out: Array | None = None) -> Array:

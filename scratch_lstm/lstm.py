@@ -1,106 +1,24 @@
-"""The LSTM that trains: stacked layers, whole batches, one backward pass in O(T) time and memory.
-
-Equations (6.51)-(6.56) of NNDL chapter 6, draft of 2019-04-10, and the gradients derived from them.
-lstm_textbook.py computes the same as printed; this file computes it fast, and every change is an equality
-(derivations/04_accumulated_pass.md and 11_page_to_machine.md):
-
-- W x_t + b for all t is one product before the time loop; only U h_{t-1} has to wait for its turn.
-- The four gates are one product: the blocks of i, f, g, o are stacked in W, U and b.
-- delta_k = sum_{t >= k} delta_{t,k} obeys the recursion of delta_{t,k}, with dL_k/dh_k added at step k.
-  So one pass replaces the double sum of (6.39)-(6.41).
-- dW, dU, db, dx sum over all k: one product each, after the loop.
+"""Stacked LSTM layers with dropout between them: lstm_layer.py, one layer above the other.
 
     T time steps, B batch, D input size, H hidden size, L layers.
-    Outside: x (T, B, D), h (T, B, H), a state (h, c) of two (L, B, H). Time comes first (torch's default;
-    a batch_first array needs x.transpose(1, 0, 2)).
-    Inside the time loop features are rows and the batch is across: z_t (4H, B), h_t and c_t (H, B), so
-    that each gate is one contiguous block and the line reads z = W x + U h + b.
+    x (T, B, D), h (T, B, H), a state (h, c) of two (L, B, H). Time comes first (torch's default; a
+    batch_first array needs x.transpose(1, 0, 2)).
+
+The last layer may have another size. Then a state has no rectangular array: h and c are tuples of L arrays
+(B, H_l).
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .backend import Array, Backend, Workspace, check_settings, get_backend
+from .lstm_layer import Cache, layer_backward, layer_forward
 
-State = tuple[Array, Array]
-
-
-class Cache(NamedTuple):
-    """What the forward pass of one layer keeps for its backward pass."""
-
-    x: Array        # (T, B, D)
-    hc: Array       # (2, T+1, H, B): h over c; row 0 is the initial state
-    tanh_c: Array   # (T, H, B)
-    gates: Array    # (T, 4H, B)
-
-
-def layer_forward(x: Array, state: State | None, W: Array, U: Array, b: Array, backend: Backend, dtype: Any,
-                  own: Workspace, scratch: Workspace) -> tuple[Array, Cache]:
-    """One layer: x (T, B, D), state (h_0, c_0) each (B, H) or None for zeros -> h (T, B, H), a new array,
-    and a Cache. `own` keeps the Cache's arrays until the next forward; all layers share `scratch`."""
-    xp = backend.xp
-    (T, B, D), H = x.shape, U.shape[1]
-    hc = own("hc", (2, T + 1, H, B), dtype)
-    h, c = hc[0], hc[1]
-    if state is None:
-        hc[:, 0] = 0
-    else:
-        h[0], c[0] = state[0].T, state[1].T
-    tanh_c = own("tanh_c", (T, H, B), dtype)
-    z = own("z", (T, 4 * H, B), dtype)                                  # net input, then the gates
-    wx_plus_b = scratch("wx_plus_b", (4 * H, T * B), dtype)
-    xp.matmul(W, x.reshape(T * B, D).T, out=wx_plus_b)
-    wx_plus_b += b[:, None]
-    wx_plus_b = wx_plus_b.reshape(4 * H, T, B)                          # W x_t + b for every t
-    loop = backend.loop_for(dtype)
-    if loop is not None:                                                # the same loop, compiled
-        loop.forward(U.astype(dtype, copy=False), wx_plus_b, z, c, tanh_c, h)
-    else:
-        for t in range(T):
-            xp.matmul(U, h[t], out=z[t])
-            z[t] += wx_plus_b[:, t]                                     # z_t = U h_{t-1} + W x_t + b
-            backend.cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])     # (6.51)-(6.56)
-    # a copy also where B or H is 1, when the transposed states are already contiguous
-    return h[1:].transpose(0, 2, 1).copy(), Cache(x, hc, tanh_c, z)
-
-
-def layer_backward(dh_above: Array, d_state: State | None, W: Array, U: Array, cache: Cache, backend: Backend,
-                   dtype: Any, scratch: Workspace) -> tuple[Array, Array, tuple[Array, Array, Array]]:
-    """One layer: dh_above (T, B, H) = dL_t/dh_t, d_state (dh_n, dc_n) each (B, H) or None for zeros ->
-    dx (T, B, D), (dh_0, dc_0) as one (2, B, H) in scratch memory, and (dW, dU, db)."""
-    xp = backend.xp
-    (T, B, D), H = cache.x.shape, U.shape[1]
-    h, c = cache.hc[0], cache.hc[1]
-    dh_t = scratch("dh_above", (T, H, B), dtype)
-    dh_t[...] = dh_above.transpose(0, 2, 1)                             # features are rows
-    dz = scratch("dz", (T, 4 * H, B), dtype)                            # delta_k, (6.36) for the LSTM
-    d_hc = scratch("d_hc", (2, H, B), dtype)                            # dh over dc, from step k+1
-    dh, dc = d_hc[0], d_hc[1]
-    if d_state is None:
-        d_hc[...] = 0
-    else:
-        dh[...], dc[...] = d_state[0].T, d_state[1].T
-    loop = backend.loop_for(dtype)
-    if loop is not None:                                                # the same loop, compiled
-        loop.backward(U.astype(dtype, copy=False), cache.gates, c, cache.tanh_c, dh_t, dz, dh, dc)
-    else:
-        for t in reversed(range(T)):
-            dh += dh_t[t]                                               # dL/dh_t, complete
-            backend.cell.backward(cache.gates[t], c[t], cache.tanh_c[t], dh, dc, dz[t])
-            xp.matmul(U.T, dz[t], out=dh)                               # what h_{t-1} receives through z_t
-    delta = scratch("delta", (4 * H, T, B), dtype)
-    delta[...] = dz.transpose(1, 0, 2)
-    delta = delta.reshape(4 * H, T * B)                                 # delta_k for every k
-    h_prev = h[:T].transpose(0, 2, 1).reshape(T * B, H)
-    dW = delta @ cache.x.reshape(T * B, D)                              # (6.40), one sum over k
-    dU = delta @ h_prev                                                 # (6.39), one sum over k
-    db = delta.sum(axis=1)                                              # (6.41), one sum over k
-    dx = (delta.T @ W).reshape(T, B, D)
-    return dx, d_hc.transpose(0, 2, 1), (dW, dU, db)
+State = tuple[Any, Any]      # (h, c): each one array (L, B, H), or L arrays (B, H_l)
 
 
 class LSTM:
@@ -109,7 +27,8 @@ class LSTM:
     parameters: W{l} (4H, D or H), U{l} (4H, H), b{l} (4H,) for each layer l, gates in the order i, f, g, o.
     They start as torch's do: uniform in (-1/sqrt(H), 1/sqrt(H)); torch adds two biases, so b starts as the
     sum of two such draws. gradients has the same keys; backward adds to it. dropout acts between layers,
-    while `training` is true.
+    while `training` is true; with shared_masks all time steps have one mask. output_size is the size of the
+    last layer, hidden_size by default.
 
     Raises ValueError for sizes below 1, a dropout outside [0, 1), or a dtype that is not float32, float64,
     complex64 or complex128.
@@ -117,30 +36,34 @@ class LSTM:
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0,
                  backend: str | Backend = "numpy", dtype: Any = "float32",
-                 seed: int | np.random.Generator = 0) -> None:
-        check_settings(dropout, dtype, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+                 seed: int | np.random.Generator = 0, *, output_size: int | None = None,
+                 shared_masks: bool = False) -> None:
+        output_size = hidden_size if output_size is None else output_size
+        check_settings(dropout, dtype, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers,
+                       output_size=output_size)
         self.backend = get_backend(backend)
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.dropout, self.training = dropout, True
+        self.input_size, self.num_layers = input_size, num_layers
+        self.hidden_sizes = [hidden_size] * (num_layers - 1) + [output_size]
+        self.dropout, self.shared_masks, self.training = dropout, shared_masks, True
         self.dtype = np.dtype(dtype)
         self.rng = np.random.default_rng(seed)
-        bound = 1 / math.sqrt(hidden_size)
+        shapes = self.shapes(input_size, hidden_size, num_layers, output_size)
         self.parameters = {
-            name: self.backend.uniform(self.rng, bound, shape, self.dtype, draws=2 if name[0] == "b" else 1)
-            for name, shape in self.shapes(input_size, hidden_size, num_layers).items()}
+            name: self.backend.uniform(self.rng, 1 / math.sqrt(shape[0] // 4), shape, self.dtype,
+                                       draws=2 if name[0] == "b" else 1) for name, shape in shapes.items()}
         self.gradients = {name: self.backend.xp.zeros_like(p) for name, p in self.parameters.items()}
         self.caches: list[Cache] = []
-        self.masks: list[Array | None] = []         # (T, B, H): dropout on the output of each layer
+        self.masks: list[Array | None] = []         # (T or 1, B, H): dropout on the output of each layer
         self.own = [Workspace(self.backend.xp) for _ in range(num_layers)]
         self.scratch = Workspace(self.backend.xp)
 
     @staticmethod
-    def shapes(input_size: int, hidden_size: int, num_layers: int) -> dict[str, tuple[int, ...]]:
+    def shapes(input_size: int, hidden_size: int, num_layers: int,
+               output_size: int | None = None) -> dict[str, tuple[int, ...]]:
         """The shapes of the parameters, by name; the layers above the first take h for their x."""
-        D, H = input_size, hidden_size
-        return {name: shape for l in range(num_layers)
-                for name, shape in ((f"W{l}", (4 * H, D if l == 0 else H)),
-                                    (f"U{l}", (4 * H, H)), (f"b{l}", (4 * H,)))}
+        sizes = [input_size] + [hidden_size] * (num_layers - 1) + [output_size or hidden_size]
+        return {name: shape for l, (D, H) in enumerate(zip(sizes, sizes[1:]))
+                for name, shape in ((f"W{l}", (4 * H, D)), (f"U{l}", (4 * H, H)), (f"b{l}", (4 * H,)))}
 
     def zero_gradients(self) -> None:
         """Set every gradient to zero."""
@@ -160,22 +83,21 @@ class LSTM:
             raise ValueError(f"x has shape {x.shape}; it must be (T, B, {self.input_size}): time, batch, "
                              "input. For one sequence (T, D) pass x[:, None]")
         T, B, _ = x.shape
-        state = self._pair(state, B, "state")
-        dtype = self.backend.xp.result_type(x, self.dtype, *(state or ()))
-        final = self.backend.xp.empty((2, self.num_layers, B, self.hidden_size), dtype)
+        h_0, c_0 = self._layers(state, B, "state")
+        dtype = self.backend.xp.result_type(x, self.dtype, *h_0, *c_0)
         self.caches, self.masks, h = [], [], x.copy()
         for l in range(self.num_layers):
             W, U, b = (self.parameters[f"{name}{l}"] for name in "WUb")
-            initial = None if state is None else (state[0][l], state[1][l])
+            initial = (h_0[l], c_0[l]) if h_0 else None
             h, cache = layer_forward(h, initial, W, U, b, self.backend, dtype, self.own[l], self.scratch)
             mask = None
             if self.dropout and self.training and l < self.num_layers - 1:
-                mask = self.backend.dropout_mask(self.rng, self.dropout, h.shape, self.dtype)
+                shape = (1 if self.shared_masks else T, *h.shape[1:])
+                mask = self.backend.dropout_mask(self.rng, self.dropout, shape, self.dtype)
                 h *= mask
             self.caches.append(cache)
             self.masks.append(mask)
-            final[:, l] = cache.hc[:, T].transpose(0, 2, 1)
-        return h, (final[0], final[1])
+        return h, self._stacked([cache.hc[:, T].transpose(0, 2, 1) for cache in self.caches])
 
     def backward(self, dh: Array, d_state: State | None = None) -> tuple[Array, State]:
         """dh (T, B, H) = dL/dh, d_state = (dh_n, dc_n) each (L, B, H), zeros by default.
@@ -188,31 +110,48 @@ class LSTM:
             raise RuntimeError("backward needs a forward before it")
         T, B, _ = self.caches[0].x.shape
         dh = self.backend.as_array(dh, "dh", self.dtype)
-        if dh.shape != (T, B, self.hidden_size):
-            raise ValueError(f"dh has shape {dh.shape}; it must be {(T, B, self.hidden_size)}")
-        d_state = self._pair(d_state, B, "d_state")
-        dtype = self.backend.xp.result_type(dh, self.caches[0].gates, *(d_state or ()))
-        d_initial = self.backend.xp.empty((2, self.num_layers, B, self.hidden_size), dtype)
+        if dh.shape != (T, B, self.hidden_sizes[-1]):
+            raise ValueError(f"dh has shape {dh.shape}; it must be {(T, B, self.hidden_sizes[-1])}")
+        dh_n, dc_n = self._layers(d_state, B, "d_state")
+        dtype = self.backend.xp.result_type(dh, self.caches[0].gates, *dh_n, *dc_n)
+        d_initial: list[Array] = []
         for l in reversed(range(self.num_layers)):
             if self.masks[l] is not None:
                 dh = dh * self.masks[l]
-            d_final = None if d_state is None else (d_state[0][l], d_state[1][l])
-            dh, d_initial[:, l], sums = layer_backward(
+            d_final = (dh_n[l], dc_n[l]) if dh_n else None
+            dh, d_first, sums = layer_backward(
                 dh, d_final, self.parameters[f"W{l}"], self.parameters[f"U{l}"], self.caches[l], self.backend,
                 dtype, self.scratch)
+            d_initial.insert(0, d_first.copy())
             for name, gradient in zip("WUb", sums):
                 self.gradients[f"{name}{l}"] += gradient
-        return dh, (d_initial[0], d_initial[1])
+        return dh, self._stacked(d_initial)
 
-    def _pair(self, state: Any, B: int, name: str) -> State | None:
-        """A state as two arrays (L, B, H); ValueError for another number or another shape."""
+    def _stacked(self, pairs: list[Array]) -> State:
+        """L arrays (2, B, H_l) -> a state of new arrays."""
+        if len(set(self.hidden_sizes)) == 1:
+            stacked = self.backend.xp.stack(pairs, axis=1)              # (2, L, B, H)
+            return stacked[0], stacked[1]
+        return tuple(pair[0].copy() for pair in pairs), tuple(pair[1].copy() for pair in pairs)
+
+    def _layers(self, state: Any, B: int, name: str) -> tuple[list[Array], list[Array]]:
+        """A state as two lists of L arrays (B, H_l), empty ones for None; ValueError for another number or
+        another shape."""
         if state is None:
-            return None
-        shape = (self.num_layers, B, self.hidden_size)
+            return [], []
+        L, sizes, as_array = self.num_layers, self.hidden_sizes, self.backend.as_array
+        is_array = len(set(sizes)) == 1
+        wanted = f"(L, B, H) = {(L, B, sizes[0])}" if is_array else f"L = {L} arrays (B, H_l), H_l of {sizes}"
         if len(state) != 2:
-            raise ValueError(f"{name} has {len(state)} entries; it must be a pair (h, c), "
-                             f"each (L, B, H) = {shape}")
-        h, c = (self.backend.as_array(part, name, self.dtype) for part in state)
-        if h.shape != shape or c.shape != shape:
-            raise ValueError(f"{name} has shapes {h.shape} and {c.shape}; both must be (L, B, H) = {shape}")
+            raise ValueError(f"{name} has {len(state)} entries; it must be a pair (h, c), each {wanted}")
+        if is_array:
+            h, c = (as_array(part, name, self.dtype) for part in state)
+            if not h.shape == c.shape == (L, B, sizes[0]):
+                raise ValueError(f"{name} has shapes {h.shape} and {c.shape}; both must be {wanted}")
+            return [h[l] for l in range(L)], [c[l] for l in range(L)]
+        h, c = ([as_array(part, name, self.dtype) for part in parts] for parts in state)
+        for parts in (h, c):
+            if [part.shape for part in parts] != [(B, H) for H in sizes]:
+                raise ValueError(f"{name} has shapes {[part.shape for part in parts]}; h and c must each be "
+                                 f"{wanted}, B = {B}")
         return h, c

@@ -26,12 +26,18 @@ from .lstm import LSTM, State
 
 
 class PoemModel:
-    """The network of the course's lab.
+    """The network of the course's lab, and three changes to it (derivations/13_better_poems.md).
 
     flat_parameters, flat_gradients: all parameters and all gradients, two flat vectors
     parameters, gradients:  the same by name, views of shapes `embedding` (V, E), `W0` (4H, E),
                             `U0` (4H, H), `b0` (4H,), ..., `fc.weight` (V, H), `fc.bias` (V,)
     training:               dropout acts only while this is true
+
+    dropout:            rate on the output of each LSTM layer
+    tie_embedding:      the linear layer uses the matrix of the embedding, so there is no `fc.weight`, and the
+                        last LSTM layer has size E; of a single layer hidden_size is not used
+    embedding_dropout:  rate on the output of the embedding
+    shared_masks:       all time steps have one dropout mask
 
     Raises ValueError for sizes below 1, a dropout outside [0, 1), or a dtype that is not float32, float64,
     complex64 or complex128.
@@ -39,29 +45,41 @@ class PoemModel:
 
     def __init__(self, vocabulary_size: int, embedding_size: int = 100, hidden_size: int = 128,
                  num_layers: int = 2, dropout: float = 0.0, backend: str | Backend = "numpy",
-                 dtype: Any = "float32", seed: int = 0) -> None:
+                 dtype: Any = "float32", seed: int = 0, *, tie_embedding: bool = False,
+                 embedding_dropout: float = 0.0, shared_masks: bool = False) -> None:
+        if tie_embedding and num_layers == 1:
+            hidden_size = embedding_size
+        output_size = embedding_size if tie_embedding else hidden_size
         self.sizes = {"vocabulary_size": vocabulary_size, "embedding_size": embedding_size,
                       "hidden_size": hidden_size, "num_layers": num_layers}
-        check_settings(dropout, dtype, **self.sizes)
+        for rate in (dropout, embedding_dropout):
+            check_settings(rate, dtype, **self.sizes)
         self.backend = get_backend(backend)
-        self.dropout, self.training = dropout, True
+        self.dropout, self.embedding_dropout, self.shared_masks = dropout, embedding_dropout, shared_masks
+        self.tie_embedding, self.training = tie_embedding, True
         self.rng = rng = np.random.default_rng(seed)
-        self.embedding = Embedding(vocabulary_size, embedding_size, self.backend, dtype, rng)
-        self.lstm = LSTM(embedding_size, hidden_size, num_layers, dropout, self.backend, dtype, rng)
-        self.linear = Linear(hidden_size, vocabulary_size, self.backend, dtype, rng)
+        self.embedding = Embedding(vocabulary_size, embedding_size, self.backend, dtype, rng,
+                                   bound=0.1 if tie_embedding else 1.0)
+        self.lstm = LSTM(embedding_size, hidden_size, num_layers, dropout, self.backend, dtype, rng,
+                         output_size=output_size, shared_masks=shared_masks)
+        self.linear = Linear(output_size, vocabulary_size, self.backend, dtype, rng,
+                             tied_to=self.embedding if tie_embedding else None)
         self.workspace = Workspace(self.backend.xp)
-        self.mask: Array | None = None          # (T, B, H): dropout on the output of the LSTM
+        self.x_mask: Array | None = None        # (T or 1, B, E): dropout on the output of the embedding
+        self.mask: Array | None = None          # (T or 1, B, H): dropout on the output of the LSTM
         self.targets: Array = None              # (T*B,) of the latest loss
         self.saved: Any = None                  # what the softmax keeps; None: backward has no loss to follow
         self.logits: Array = None               # (T*B, V): logits, then exponentials, then dlogits, in place
         self.d_loss: float | None = None        # which dlogits are in `logits`; None: not computed yet
-        self._bind_flat(self.backend.xp.concatenate(
-            [p.reshape(-1) for _, layer in self.layers for p in layer.parameters.values()]))
+        self._bind_flat(self.backend.xp.concatenate([p.reshape(-1) for *_, p in self._named()]))
 
-    @property
-    def layers(self) -> tuple[tuple[str, Embedding | LSTM | Linear], ...]:
-        """Each layer, and what the names of its parameters begin with."""
-        return ("embedding.", self.embedding), ("", self.lstm), ("fc.", self.linear)
+    def _named(self) -> list[tuple[str, Any, str, Array]]:
+        """(name, layer, the layer's name for it, array) of every parameter; a matrix of two layers once."""
+        layers: tuple[tuple[str, Any], ...] = (("embedding.", self.embedding), ("", self.lstm),
+                                               ("fc.", self.linear))
+        everything = [("embedding" if prefix == "embedding." else prefix + name, layer, name, p)
+                      for prefix, layer in layers for name, p in layer.parameters.items()]
+        return [entry for entry in everything if not (self.tie_embedding and entry[0] == "fc.weight")]
 
     def _bind_flat(self, flat_parameters: Array) -> None:
         """Use `flat_parameters`, and a new vector for the gradients; the layers get views of them."""
@@ -70,28 +88,38 @@ class PoemModel:
         self.parameters: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
         begin = 0
-        for prefix, layer in self.layers:
-            for name, p in layer.parameters.items():
-                end = begin + p.size
-                layer.parameters[name] = self.flat_parameters[begin:end].reshape(p.shape)
-                layer.gradients[name] = self.flat_gradients[begin:end].reshape(p.shape)
-                full_name = "embedding" if prefix == "embedding." else prefix + name
-                self.parameters[full_name] = layer.parameters[name]
-                self.gradients[full_name] = layer.gradients[name]
-                begin = end
+        for full_name, layer, name, p in self._named():
+            end = begin + p.size
+            layer.parameters[name] = self.flat_parameters[begin:end].reshape(p.shape)
+            layer.gradients[name] = self.flat_gradients[begin:end].reshape(p.shape)
+            self.parameters[full_name] = layer.parameters[name]
+            self.gradients[full_name] = layer.gradients[name]
+            begin = end
+        if self.tie_embedding:
+            self.linear.parameters["weight"] = self.embedding.parameters["weight"]
+            self.linear.gradients["weight"] = self.embedding.gradients["weight"]
 
-    def replica(self) -> PoemModel:
-        """A model that shares this one's parameters and has gradients and buffers of its own."""
-        replica = PoemModel(**self.sizes, dropout=self.dropout, backend=self.backend,
-                            dtype=self.flat_parameters.dtype)
-        replica._bind_flat(self.flat_parameters)
+    @property
+    def options(self) -> dict[str, Any]:
+        """What PoemModel takes besides its sizes, backend, dtype and seed."""
+        return {"dropout": self.dropout, "tie_embedding": self.tie_embedding,
+                "embedding_dropout": self.embedding_dropout, "shared_masks": self.shared_masks}
+
+    def replica(self, flat_parameters: Array | None = None) -> PoemModel:
+        """A model that shares this one's parameters, or has those given, and has gradients and buffers of its
+        own."""
+        options: dict[str, Any] = {**self.sizes, **self.options}
+        replica = PoemModel(**options, backend=self.backend, dtype=self.flat_parameters.dtype)
+        replica._bind_flat(self.flat_parameters if flat_parameters is None else flat_parameters)
         return replica
 
     @staticmethod
     def shapes(vocabulary_size: int, embedding_size: int, hidden_size: int,
-               num_layers: int) -> dict[str, tuple[int, ...]]:
+               num_layers: int, tie_embedding: bool = False) -> dict[str, tuple[int, ...]]:
         """The shapes of the parameters of a model of these sizes, by name."""
         V, E, H = vocabulary_size, embedding_size, hidden_size
+        if tie_embedding:
+            return {"embedding": (V, E), **LSTM.shapes(E, H, num_layers, E), "fc.bias": (V,)}
         return {"embedding": (V, E), **LSTM.shapes(E, H, num_layers), "fc.weight": (V, H), "fc.bias": (V,)}
 
     def zero_gradients(self) -> None:
@@ -148,17 +176,28 @@ class PoemModel:
         if self.mask is not None:
             dh *= self.mask
         dx, _ = self.lstm.backward(dh)
+        if self.x_mask is not None:
+            dx *= self.x_mask
         self.embedding.backward(dx)
 
     def _hidden(self, tokens: Array, state: State | None) -> tuple[Array, State]:
         """tokens (T, B) -> the LSTM's output after dropout, (T*B, H), and the state."""
-        self.saved = self.d_loss = self.mask = None     # this forward overwrites what backward needs
+        self.saved = self.d_loss = None                 # this forward overwrites what backward needs
         self.lstm.training = self.training
-        h, state = self.lstm.forward(self.embedding.forward(tokens), state)             # (T, B, H)
-        if self.dropout and self.training:
-            self.mask = self.backend.dropout_mask(self.rng, self.dropout, h.shape, h.dtype)
-            h *= self.mask
+        x = self.embedding.forward(tokens)                                              # (T, B, E)
+        self.x_mask = self._drop(x, self.embedding_dropout)
+        h, state = self.lstm.forward(x, state)                                          # (T, B, H)
+        self.mask = self._drop(h, self.dropout)
         return h.reshape(-1, h.shape[2]), state
+
+    def _drop(self, x: Array, rate: float) -> Array | None:
+        """Dropout on x (T, B, n), in place, while training. Returns its mask (T or 1, B, n)."""
+        if not rate or not self.training:
+            return None
+        shape = (1, *x.shape[1:]) if self.shared_masks else x.shape
+        mask = self.backend.dropout_mask(self.rng, rate, shape, x.dtype)
+        x *= mask
+        return mask
 
     def _tokens(self, tokens: Any, rows: int) -> Array:
         """A copy as int64 (at least `rows`, B), each in [0, V); ValueError otherwise."""

@@ -23,18 +23,21 @@ def clip_grad_norm(gradient: Array, max_norm: float, backend: str | Backend = "n
 
 
 class Adam:
-    """Adam (Kingma and Ba, 2015), with torch's default values.
+    """Adam (Kingma and Ba, 2015), with torch's default values; with weight_decay, AdamW (Loshchilov and
+    Hutter, 2019): the decay does not pass through m and v.
 
     m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
-    p = p - learning_rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+    p = (1 - learning_rate * weight_decay) p
+        - learning_rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
 
     parameters, gradient: arrays of one shape, contiguous; the parameters are changed in place. m, v (flat)
-    and t are the state. Raises ValueError where the two do not fit.
+    and t are the state; learning_rate may be changed between steps. Raises ValueError where the two do not
+    fit.
     """
 
     def __init__(self, parameters: Array, gradient: Array, learning_rate: float = 1e-3,
                  betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8,
-                 backend: str | Backend = "numpy") -> None:
+                 backend: str | Backend = "numpy", weight_decay: float = 0.0) -> None:
         self.backend = get_backend(backend)
         for name, array in (("parameters", parameters), ("gradient", gradient)):
             if array.shape != parameters.shape or not array.flags.c_contiguous:
@@ -42,6 +45,7 @@ class Adam:
                                  f"one shape; the parameters have {parameters.shape}")
         self.parameters, self.gradient = parameters.reshape(-1), gradient.reshape(-1)
         self.learning_rate, self.betas, self.epsilon = learning_rate, betas, epsilon
+        self.weight_decay = weight_decay
         self.m = self.backend.xp.zeros_like(self.parameters)
         self.v = self.backend.xp.zeros_like(self.parameters)
         self.t = 0
@@ -52,4 +56,5 @@ class Adam:
         self.t += 1
         self.backend.adam.update(self.parameters, self.gradient, self.m, self.v,
                                  self.learning_rate / (1 - beta1 ** self.t),
-                                 math.sqrt(1 - beta2 ** self.t), beta1, beta2, self.epsilon)
+                                 math.sqrt(1 - beta2 ** self.t), beta1, beta2, self.epsilon,
+                                 1 - self.learning_rate * self.weight_decay)

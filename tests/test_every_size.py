@@ -18,7 +18,7 @@ import pytest
 from helpers import fake_cupy
 from helpers.every_size import (LSTM_FACTORS, MODEL_FACTORS, STEP_FACTORS, all_pairs, covering, impossible,
                                 name_of, pairs_of)
-from helpers.lstm_oracles import draw, layer_of, single
+from helpers.lstm_oracles import draw, layer_of, parts, single
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -82,7 +82,7 @@ def largest_error(found, gradient_at, arguments, dtype):
 
 def lstm_case(row, seed):
     """arguments and upstream gradients in float64, rounded to the row's dtype first."""
-    arguments, upstream = draw(seed, row["T"], row["B"], row["D"], row["H"], row["L"])
+    arguments, upstream = draw(seed, row["T"], row["B"], row["D"], row["H"], row["L"], output=row["output"])
     if row["dtype"] == "float32":
         arguments, upstream = single(arguments), single(upstream)
     if row["state"] == "none":
@@ -92,11 +92,11 @@ def lstm_case(row, seed):
 
 def run_layer(row, arguments, backend):
     """A layer with the row's masks, after its forward; h, h_n, c_n."""
-    with_state = {"h_0": np.zeros((row["L"], row["B"], row["H"])), **arguments}
     to_device = backend.to_device
-    layer = layer_of({name: to_device(a) if name[0] in "WUb" else a for name, a in with_state.items()},
-                     backend, row["dropout"], mask_seed=7)
-    state = None if row["state"] == "none" else (to_device(arguments["h_0"]), to_device(arguments["c_0"]))
+    layer = layer_of({name: to_device(a) if name[0] in "WUb" else a for name, a in arguments.items()},
+                     backend, row["dropout"], mask_seed=7, shared_masks=row["shared"])
+    state = None if row["state"] == "none" else tuple(
+        parts(to_device(arguments[name]), layer.hidden_sizes) for name in ("h_0", "c_0"))
     h, (h_n, c_n) = layer.forward(to_device(arguments["x"]), state)
     return layer, {"h": h, "h_n": h_n, "c_n": c_n}
 
@@ -109,26 +109,42 @@ def lstm_error(row, backends, seed=0):
     given = {name: a + 0j if row["dtype"] == "complex128" else a for name, a in arguments.items()}
     before = [a.copy() for a in given.values()]
     layer, results = run_layer(row, given, backend)
-    zeros = {name: np.zeros(r.shape, r.dtype) for name, r in results.items()}
-    up = {name: backend.to_device(zeros[name] if d is None else np.asarray(factor * d, r.dtype))
-          for (name, r), d in zip(results.items(), upstream.values())}
+    up = {}
+    for (name, r), d in zip(results.items(), upstream.values()):
+        r = joined(r, backend)
+        d = backend.to_device(np.zeros_like(r) if d is None else np.asarray(factor * d, r.dtype))
+        up[name] = d if name == "h" else parts(d, layer.hidden_sizes)
     needs_state = upstream["h_n"] is not None or upstream["c_n"] is not None
     dx, (dh_0, dc_0) = layer.backward(up["h"], (up["h_n"], up["c_n"]) if needs_state else None)
     found = {**layer.gradients, "x": dx} | ({} if row["state"] == "none" else {"h_0": dh_0, "c_0": dc_0})
     assert all(np.array_equal(a, b) for a, b in zip(before, given.values())), "an input was changed"
-    assert_owned([*results.values(), dx, dh_0, dc_0], layer, [*given.values(), *up.values()])
+    returned = arrays_of(*results.values(), dx, dh_0, dc_0)
+    assert_owned(returned, layer, arrays_of(*given.values(), *up.values()))
 
     def loss(arguments):
         _, results = run_layer(row, {n: a.astype(complex) for n, a in arguments.items()}, wide)
-        return sum((r * upstream[n]).sum() for n, r in results.items() if upstream[n] is not None)
+        return sum((joined(r, wide) * upstream[n]).sum()
+                   for n, r in results.items() if upstream[n] is not None)
 
     def gradient_at(arguments):
         return {name: factor * complex_step(lambda value: loss({**arguments, name: value}), a)
                 for name, a in arguments.items()}
 
     doubles = {name: a.astype("float64") for name, a in arguments.items()}
-    on_host = {name: backend.to_host(gradient) for name, gradient in found.items()}
+    on_host = {name: joined(gradient, backend) for name, gradient in found.items()}
     return largest_error(on_host, gradient_at, doubles, row["dtype"])
+
+
+def joined(value, backend):
+    """On the host; of a state of layers of two sizes, the layers side by side."""
+    if isinstance(value, tuple):
+        return np.concatenate([backend.to_host(part) for part in value], axis=1)
+    return backend.to_host(value)
+
+
+def arrays_of(*values):
+    """All arrays, those in tuples too."""
+    return [array for value in values for array in (value if isinstance(value, tuple) else [value])]
 
 
 def assert_owned(results, layer, inputs):
@@ -158,14 +174,15 @@ class FixedMasks(Backend):
 
 def masks_of(models, backend):
     """The masks of a step in the order in which a model draws them; of several shards, side by side."""
-    shards = [[*model.lstm.masks[:-1], model.mask] for model in models]
-    return [np.concatenate([backend.to_host(mask) for mask in layer], axis=1) for layer in zip(*shards)]
+    shards = [[model.x_mask, *model.lstm.masks[:-1], model.mask] for model in models]
+    return [np.concatenate([backend.to_host(mask) for mask in layer], axis=1) for layer in zip(*shards)
+            if layer[0] is not None]
 
 
 def exact_gradients(model, tokens, masks):
     """A function of the parameters, by name, that gives the gradients of the mean loss of the whole batch, by
     the complex step, with these masks."""
-    wide = PoemModel(**model.sizes, dropout=model.dropout, backend=FixedMasks(masks), dtype="complex128")
+    wide = PoemModel(**model.sizes, **model.options, backend=FixedMasks(masks), dtype="complex128")
 
     def gradient_at(parameters):
         def loss(flat):
@@ -197,16 +214,23 @@ def set_weights(model, seed):
         p[...] = model.backend.to_device((values / 2).astype(p.dtype))
 
 
+def model_of(row, backend):
+    """A PoemModel with the row's sizes and options."""
+    return PoemModel(row["V"], row["E"], row["H"], row["L"], row["dropout"], backend, row["dtype"],
+                     tie_embedding=row["tied"], embedding_dropout=row["embedding_dropout"],
+                     shared_masks=row["shared"])
+
+
 def model_error(row, backends, seed=0):
     """The largest error of a gradient of a PoemModel with these sizes and options."""
     backend = backends[row["backend"]]
-    model = PoemModel(row["V"], row["E"], row["H"], row["L"], row["dropout"], backend, row["dtype"])
+    model = model_of(row, backend)
     set_weights(model, seed)
     tokens = np.random.default_rng(seed).integers(0, row["V"], (row["T"] + 1, row["B"]))
     model.seed_dropout(5, seed)
     model.loss(backend.to_device(tokens))
     model.backward()
-    masks = masks_of([model], backend) if model.dropout else []
+    masks = masks_of([model], backend)
     found = by_name(model, backend.to_host(model.flat_gradients))
     return largest_error(found, exact_gradients(model, tokens, masks), doubles_of(model), row["dtype"])
 
@@ -227,7 +251,7 @@ def step_error(learner, tokens, number):
     model = learner.model
     found = by_name(model, received_gradient(learner, tokens, number))
     shards = learner.data_parallel.models[:min(tokens.shape[1], len(learner.data_parallel.models))]
-    gradient_at = exact_gradients(model, tokens, masks_of(shards, model.backend) if model.dropout else [])
+    gradient_at = exact_gradients(model, tokens, masks_of(shards, model.backend))
 
     def clipped_gradient_at(parameters):
         exact = gradient_at(parameters)
@@ -238,10 +262,9 @@ def step_error(learner, tokens, number):
 
 
 def step_error_of(row, backends, seed=0):
-    config = Settings(backend=row["backend"], dtype=row["dtype"], dropout=row["dropout"],
-                      threads=row["threads"], seed=seed, clip=HUGE if row["clip"] == "off" else 1e-2)
-    model = PoemModel(row["V"], row["E"], row["H"], row["L"], row["dropout"], backends[row["backend"]],
-                      row["dtype"])
+    config = Settings(backend=row["backend"], dtype=row["dtype"], threads=row["threads"], seed=seed,
+                      clip=HUGE if row["clip"] == "off" else 1e-2)
+    model = model_of(row, backends[row["backend"]])
     set_weights(model, seed)
     B = row["threads"] + row["extra"]
     tokens = np.random.default_rng(seed).integers(0, row["V"], (row["T"] + 1, B))

@@ -30,8 +30,8 @@ import test_optim
 import test_rnn_textbook
 import test_trainer
 
-from scratch_lstm import (backend, functional, get_backend, layers, lstm, lstm_textbook, model, optim,
-                          rnn_textbook as rnn)
+from scratch_lstm import (backend, functional, get_backend, layers, lstm, lstm_layer, lstm_textbook, model,
+                          optim, rnn_textbook as rnn)
 from scratch_lstm.kernels import numpy_cell
 from scratch_lstm.training import data_parallel, learner, trainer
 
@@ -120,8 +120,8 @@ Z, GATES, DZ = "i, f, g, o = z[:H],", "i, f, g, o = gates[:H],", "dz_i, dz_f, dz
 THROUGH_U = "xp.matmul(U.T, dz[t], out=dh)"
 START, D_END = "= state[0].T, state[1].T", "= d_state[0].T, d_state[1].T"
 START_SWAPPED, D_END_SWAPPED = "= state[1].T, state[0].T", "= d_state[1].T, d_state[0].T"
-END, D_START = "return h, (final[0], final[1])", "return dh, (d_initial[0], d_initial[1])"
-END_SWAPPED, D_START_SWAPPED = "return h, (final[1], final[0])", "return dh, (d_initial[1], d_initial[0])"
+END, END_SWAPPED = "cache.hc[:, T].transpose", "cache.hc[::-1, T].transpose"
+D_START, D_START_SWAPPED = "self._stacked(d_initial)", "self._stacked([d[::-1] for d in d_initial])"
 D_LOGITS = "self.saved, self.targets, d_loss, "
 
 FAULTS = [
@@ -137,7 +137,7 @@ FAULTS = [
     Fault("textbook: U without its transpose", [(
         lstm_textbook, "dh = U.T @ delta[t, k]", "dh = U.reshape(H, 4 * H) @ delta[t, k]")], BOOK_DELTA),
     Fault("lstm: U without its transpose", [(
-        lstm, THROUGH_U, "xp.matmul(U.reshape(H, 4 * H), dz[t], out=dh)")], GRADIENTS),
+        lstm_layer, THROUGH_U, "xp.matmul(U.reshape(H, 4 * H), dz[t], out=dh)")], GRADIENTS),
     # f' taken at k+1
     Fault("rnn: f' taken at k+1", [(
         rnn, "df(states.z[k]) * (U.T", "df(states.z[k + 1]) * (U.T")], RNN_DELTA),
@@ -148,14 +148,15 @@ FAULTS = [
         lstm_textbook, "c_prev, tanh_c = states.c[k], np.tanh(states.c[k + 1])",
         "c_prev, tanh_c = states.c[k], np.tanh(states.c[k])")], BOOK_DELTA),
     Fault("lstm: gates taken at k+1", [(
-        lstm, "cell.backward(cache.gates[t],", "cell.backward(cache.gates[min(t + 1, T - 1)],")], GRADIENTS),
+        lstm_layer, "cell.backward(cache.gates[t],", "cell.backward(cache.gates[min(t + 1, T - 1)],")],
+        GRADIENTS),
     # a recursion dropped
     Fault("lstm: dh recursion dropped", [(
-        lstm, THROUGH_U, "dh[...] = U.T @ dz[t] if t == 0 else 0")], OF_H),
+        lstm_layer, THROUGH_U, "dh[...] = U.T @ dz[t] if t == 0 else 0")], OF_H),
     Fault("lstm: dh overwritten by what comes from above", [(
-        lstm, "dh += dh_t[t]", "dh[...] = dh_t[t]")], OF_H),
+        lstm_layer, "dh += dh_t[t]", "dh[...] = dh_t[t]")], OF_H),
     Fault("lstm: dc recursion dropped", [(
-        lstm, THROUGH_U, THROUGH_U + "; dc *= t == 0")], OF_C_N),
+        lstm_layer, THROUGH_U, THROUGH_U + "; dc *= t == 0")], OF_C_N),
     Fault("cell: dc recursion dropped", [(numpy_cell, "dc *= f\n", "dc *= 0\n")], CELL_BACKWARD),
     Fault("cell: dc goes back past the forget gate", [(numpy_cell, "dc *= f\n", "dc *= 1\n")], CELL_BACKWARD),
     Fault("textbook: dh recursion dropped", [(
@@ -171,8 +172,8 @@ FAULTS = [
     Fault("linear: = for += on fc.weight", [(
         layers, 'self.gradients["weight"] +=', 'self.gradients["weight"][...] =')], LINEAR, MODEL),
     # what comes from the final state
-    Fault("lstm: dc_n ignored", [(lstm, D_END, "= d_state[0].T, 0")], OF_C_N, OF_H),
-    Fault("lstm: dh_n ignored", [(lstm, D_END, "= 0, d_state[1].T")], OF_H_N, OF_H),
+    Fault("lstm: dc_n ignored", [(lstm_layer, D_END, "= d_state[0].T, 0")], OF_C_N, OF_H),
+    Fault("lstm: dh_n ignored", [(lstm_layer, D_END, "= 0, d_state[1].T")], OF_H_N, OF_H),
     Fault("textbook: dL/dc_T ignored", [(
         lstm_textbook, "dL_dh[t], dL_dc_T if t == T - 1 else np.zeros(H, dtype)",
         "dL_dh[t], np.zeros(H, dtype)")], BOOK),
@@ -204,35 +205,35 @@ FAULTS = [
         (numpy_cell, DZ, DZ.replace("dz_i, dz_f", "dz_f, dz_i"))], DELTA_SUM, GRADIENTS),
     # biases, states, inputs
     Fault("lstm: one gate's bias used for all", [(
-        lstm, "wx_plus_b += b[:, None]", "wx_plus_b += xp.tile(b[:H], 4)[:, None]")], TORCH),
+        lstm_layer, "wx_plus_b += b[:, None]", "wx_plus_b += xp.tile(b[:H], 4)[:, None]")], TORCH),
     Fault("lstm: b's gradient from the first step only", [(
-        lstm, "delta.sum(axis=1)", "dz[0].sum(axis=1)")], GRADIENTS),
+        lstm_layer, "delta.sum(axis=1)", "dz[0].sum(axis=1)")], GRADIENTS),
     Fault("lstm: hidden state never advanced", [(
-        lstm, "xp.matmul(U, h[t], out=z[t])", "xp.matmul(U, h[0], out=z[t])")], TORCH),
+        lstm_layer, "xp.matmul(U, h[t], out=z[t])", "xp.matmul(U, h[0], out=z[t])")], TORCH),
     Fault("lstm: cell state never advanced", [(
-        lstm, "cell.forward(z[t], c[t],", "cell.forward(z[t], c[0],")], TORCH),
+        lstm_layer, "cell.forward(z[t], c[t],", "cell.forward(z[t], c[0],")], TORCH),
     Fault("lstm: x and h_prev exchanged in dW and dU where they fit", [
-        (lstm, "delta @ cache.x.reshape(T * B, D)",
+        (lstm_layer, "delta @ cache.x.reshape(T * B, D)",
          "delta @ (h_prev if D == H else cache.x.reshape(T * B, D))"),
-        (lstm, "delta @ h_prev  ", "delta @ (cache.x.reshape(T * B, D) if D == H else h_prev)  ")],
+        (lstm_layer, "delta @ h_prev  ", "delta @ (cache.x.reshape(T * B, D) if D == H else h_prev)  ")],
         STACK, GRADIENTS),
     Fault("lstm: h for h_prev in dU", [(
-        lstm, "h_prev = h[:T]", "h_prev = h[1:]")], GRADIENTS),
-    Fault("lstm: h_0 and c_0 exchanged", [(lstm, START, START_SWAPPED)], GRADIENTS),
+        lstm_layer, "h_prev = h[:T]", "h_prev = h[1:]")], GRADIENTS),
+    Fault("lstm: h_0 and c_0 exchanged", [(lstm_layer, START, START_SWAPPED)], GRADIENTS),
     Fault("lstm: h_0 and c_0 exchanged, in both directions", [
-        (lstm, START, START_SWAPPED), (lstm, D_START, D_START_SWAPPED)], TORCH, GRADIENTS),
+        (lstm_layer, START, START_SWAPPED), (lstm, D_START, D_START_SWAPPED)], TORCH, GRADIENTS),
     Fault("lstm: dh_0 and dc_0 exchanged", [(lstm, D_START, D_START_SWAPPED)], GRADIENTS),
     Fault("lstm: dh_0 and dc_0 exchanged, seen by two halves", [(lstm, D_START, D_START_SWAPPED)], HALVES),
     Fault("lstm: h_n and c_n exchanged, in both directions", [
-        (lstm, END, END_SWAPPED), (lstm, D_END, D_END_SWAPPED)], TORCH, GRADIENTS),
+        (lstm, END, END_SWAPPED), (lstm_layer, D_END, D_END_SWAPPED)], TORCH, GRADIENTS),
     Fault("lstm: the upstream gradient changed in place", [(
-        lstm, "dh_t[...] = dh_above.transpose(0, 2, 1)",
+        lstm_layer, "dh_t[...] = dh_above.transpose(0, 2, 1)",
         "dh_above *= 2; dh_t[...] = dh_above.transpose(0, 2, 1) / 2")], UNCHANGED),
     Fault("lstm: a view of the states for their copy", [(
-        lstm, "h[1:].transpose(0, 2, 1).copy()", "np.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
+        lstm_layer, "h[1:].transpose(0, 2, 1).copy()", "np.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
         size("LSTM", B=1), LSTM_DROPOUT),
     Fault("lstm: a view of the states for their copy, seen by who owns what", [(
-        lstm, "h[1:].transpose(0, 2, 1).copy()", "np.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
+        lstm_layer, "h[1:].transpose(0, 2, 1).copy()", "np.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
         size("LSTM", H=1, dropout=0.0), GRADIENTS),
     Fault("lstm: the mask of another layer backward", [(
         lstm, "dh = dh * self.masks[l]", "dh = dh * self.masks[1 - l]")], LSTM_DROPOUT),

@@ -106,7 +106,9 @@ def test_a_long_poem_trains_with_few_in_a_batch(tmp_path, main):
 
 def test_the_parameters_are_counted_without_making_them():
     for settings in (Settings(backend="numpy"), Settings(backend="numpy", num_layers=1, hidden_size=5),
-                     Settings(backend="numpy", num_layers=3, embedding_size=7)):
+                     Settings(backend="numpy", num_layers=3, embedding_size=7),
+                     Settings(backend="numpy", tie_embedding=True, num_layers=1),
+                     Settings(backend="numpy", tie_embedding=True, num_layers=3)):
         learner = commands.make_learner(settings, 50)
         assert memory.count_parameters(50, settings) == learner.model.flat_parameters.size
 

@@ -13,6 +13,7 @@ from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.training.learner import Learner, epoch_rng, make_learner
 from scratch_lstm.training.plots import save_png
 from scratch_lstm.training.progress import Progress
+from scratch_lstm.training.schedule import learning_rate
 from scratch_lstm.training.settings import Settings
 
 from . import learner
@@ -28,13 +29,14 @@ class Pair:
     def steps(self, settings: Settings, corpus: Corpus) -> Iterator[tuple[int, float, float, int]]:
         """(epoch, our loss, torch's loss, poems) for every step of all epochs, on the same batches."""
         poems, _ = corpus.split(settings.held_out, settings.seed)
-        step = 0
+        steps, step = settings.epochs * corpus.count_batches(poems, settings.batch_size), 0
         for epoch in range(1, settings.epochs + 1):
             rng = epoch_rng(settings, epoch)
             for batch in corpus.batches(poems, settings.batch_size, rng):
-                ours = float(self.ours.step(self.ours.model.backend.to_device(batch), step)[0])
-                masks = latest_masks(self.ours, batch.shape[1]) if settings.dropout else None
-                theirs = float(self.theirs.step(batch, step, masks)[0])
+                rate = learning_rate(settings, step, steps)
+                ours = float(self.ours.step(self.ours.model.backend.to_device(batch), step, rate)[0])
+                masks = latest_masks(self.ours, batch.shape[1])
+                theirs = float(self.theirs.step(batch, step, rate, masks)[0])
                 step += 1
                 yield epoch, ours, theirs, batch.shape[1]
 
@@ -45,13 +47,15 @@ class Pair:
         return max(float(np.max(np.abs(ours[name] - b)) / np.max(np.abs(b))) for name, b in theirs.items())
 
 
-def latest_masks(one: Learner, B: int) -> list[np.ndarray]:
-    """The dropout masks (T, B, H) of the learner's latest step, one for the output of each layer; of a batch
-    in shards, the shards' masks side by side."""
+def latest_masks(one: Learner, B: int) -> list[np.ndarray | None] | None:
+    """The dropout masks of the learner's latest step, of the embedding (T or 1, B, E) and of the output of
+    each layer (T or 1, B, H); of a batch in shards, the shards' masks side by side. None without dropout."""
     models = one.data_parallel.models[:min(B, len(one.data_parallel.models))]
-    shards = [[*model.lstm.masks[:-1], model.mask] for model in models]
-    return [np.concatenate([one.model.backend.to_host(mask) for mask in layer], axis=1)
-            for layer in zip(*shards)]
+    shards = [[model.x_mask, *model.lstm.masks[:-1], model.mask] for model in models]
+    masks = [None if layer[0] is None else
+             np.concatenate([one.model.backend.to_host(mask) for mask in layer], axis=1)
+             for layer in zip(*shards)]
+    return masks if any(mask is not None for mask in masks) else None
 
 
 def compare(settings: Settings, corpus: Corpus, out: Path, progress: Progress) -> float:

@@ -52,8 +52,8 @@ def build_learner(name: str, size: Size, threads: int) -> Any:
         theirs = TorchLearner(here.model, settings)
         theirs.model.net = to_torch(here.model)   # both biases, as the course trains it
         theirs.model.trained = list(theirs.model.net.parameters())
-        theirs.optimizer = torch.optim.Adam(theirs.model.trained, lr=3e-3,
-                                            fused=True if "fused" in name else None)
+        theirs.optimizer = torch.optim.AdamW(theirs.model.trained, lr=3e-3, weight_decay=0.0,
+                                             fused=True if "fused" in name else None)
         return theirs
     settings = Settings(**{**asdict(settings), "backend": name})
     one = make_learner(settings, size.V)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from scratch_lstm.poems.vocabulary import Vocabulary
 from scratch_lstm.training import checkpoint
 
 from .model import PoemNet
+from .regularised import RegularisedNet
 
 TENSORS = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih"}
 
@@ -98,38 +100,54 @@ def lstm_gradients(lstm: nn.LSTM) -> dict[str, np.ndarray]:
     return gradients
 
 
-def to_torch(model: PoemModel) -> PoemNet:
-    """A PoemNet with the weights of the model, in its dtype."""
+def to_torch(model: PoemModel) -> PoemNet | RegularisedNet:
+    """A net with the weights of the model, in its dtype; a PoemNet if that has all the model's options."""
     host = {name: model.backend.to_host(p) for name, p in model.parameters.items()}
-    net = PoemNet(**model.sizes, dropout=model.dropout).to(torch.tensor(host["embedding"]).dtype)
+    net: PoemNet | RegularisedNet
+    if model.tie_embedding or model.embedding_dropout or model.shared_masks:
+        options: dict[str, Any] = {**model.sizes, **model.options}
+        net = RegularisedNet(**options)
+    else:
+        net = PoemNet(**model.sizes, dropout=model.dropout)
+    net = net.to(torch.tensor(host["embedding"]).dtype)
     with torch.no_grad():
         for theirs, name in ((net.embedding.weight, "embedding"), (net.fc.weight, "fc.weight"),
                              (net.fc.bias, "fc.bias")):
-            theirs.copy_(torch.tensor(host[name]))
-    set_lstm(net.lstm, host)
+            if name in host:
+                theirs.copy_(torch.tensor(host[name]))
+    if isinstance(net, PoemNet):
+        set_lstm(net.lstm, host)
+    else:
+        for l, layer in enumerate(net.lstms):
+            set_lstm(layer, {f"{name}0": host[f"{name}{l}"] for name in TENSORS})
     return net
 
 
-def from_torch(net: PoemNet, backend: str = "numpy") -> PoemModel:
+def from_torch(net: PoemNet | RegularisedNet, backend: str = "numpy") -> PoemModel:
     """A PoemModel with the weights of the net, in its dtype. Raises ValueError as lstm_parameters does."""
-    arrays = lstm_parameters(net.lstm)
+    if isinstance(net, PoemNet):
+        arrays, H, L = lstm_parameters(net.lstm), net.lstm.hidden_size, net.lstm.num_layers
+        options: dict[str, Any] = {"dropout": net.dropout.p}
+    else:
+        arrays = {f"{name[0]}{l}": array for l, layer in enumerate(net.lstms)
+                  for name, array in lstm_parameters(layer).items()}
+        H, L, options = net.lstms[0].hidden_size, len(net.lstms), net.options
     for name, tensor in (("embedding", net.embedding.weight), ("fc.weight", net.fc.weight),
                          ("fc.bias", net.fc.bias)):
         arrays[name] = tensor.detach().cpu().numpy()
     V, E = arrays["embedding"].shape
-    model = PoemModel(V, E, net.lstm.hidden_size, net.lstm.num_layers, net.dropout.p,
-                      backend, arrays["embedding"].dtype)
+    model = PoemModel(V, E, H, L, backend=backend, dtype=arrays["embedding"].dtype, **options)
     for name, p in model.parameters.items():
         p[...] = model.backend.to_device(arrays[name])
     return model
 
 
-def load(path: str | Path) -> tuple[PoemNet, Vocabulary]:
+def load(path: str | Path) -> tuple[PoemNet | RegularisedNet, Vocabulary]:
     """A model that was trained here, as a torch module, with its vocabulary. Raises InputError."""
     model, vocabulary = checkpoint.load(path)
     return to_torch(model), vocabulary
 
 
-def save(path: str | Path, net: PoemNet, vocabulary: Vocabulary | Mapping[str, int]) -> None:
+def save(path: str | Path, net: PoemNet | RegularisedNet, vocabulary: Vocabulary | Mapping[str, int]) -> None:
     """Write a torch module as a model file of this project. Raises InputError."""
     checkpoint.save(path, from_torch(net), vocabulary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from scratch_lstm.training.settings import Settings
 
 from .convert import from_torch, to_torch
 from .model import PoemNet, keep_one_bias
+from .regularised import RegularisedNet
 
 
 class TorchBackend(Backend):
@@ -34,13 +36,13 @@ class TorchBackend(Backend):
 
 
 class TorchModel:
-    """A PoemNet as a PoemModel: time-major tokens, parameters by this project's names."""
+    """torch's network as a PoemModel: time-major tokens, parameters by this project's names."""
 
     def __init__(self, model: PoemModel) -> None:
-        self.sizes, self.dropout = model.sizes, model.dropout
+        self.sizes, self.options = model.sizes, model.options
         self.backend = TorchBackend()
-        self.net: PoemNet = to_torch(model).to(self.backend.device)
-        keep_one_bias(self.net.lstm)
+        self.net: PoemNet | RegularisedNet = to_torch(model).to(self.backend.device)
+        keep_one_bias(self.net)
         self.trained = [p for p in self.net.parameters() if p.requires_grad]
         self.training = True
 
@@ -60,12 +62,17 @@ class TorchModel:
             logits, state = self.net(tokens.T, state)
         return logits.transpose(0, 1), state
 
-    def loss(self, tokens: torch.Tensor, masks: Sequence[np.ndarray] | None = None) -> torch.Tensor:
-        """tokens (T+1, B) -> the mean cross-entropy; masks (T, B, H): one for each layer, or torch's own."""
+    def loss(self, tokens: torch.Tensor, masks: Sequence[np.ndarray | None] | None = None) -> torch.Tensor:
+        """tokens (T+1, B) -> the mean cross-entropy.
+
+        masks: dropout masks (T or 1, B, n) of the embedding, None where it has none, and of the output of
+        each layer; None for torch's own.
+        """
         self.net.train(self.training)
         if masks is None:
             return self.net.loss(tokens.T)
-        return self.net.loss(tokens.T, [self.backend.to_device(mask).transpose(0, 1) for mask in masks])
+        given = [None if mask is None else self.backend.to_device(mask).transpose(0, 1) for mask in masks]
+        return self.net.loss(tokens.T, given[1:] if isinstance(self.net, PoemNet) else given)
 
 
 def make_learner(settings: Settings, vocabulary_size: int) -> TorchLearner:
@@ -80,29 +87,37 @@ class TorchLearner:
     def __init__(self, model: PoemModel, settings: Settings, fused: bool = False) -> None:
         torch.set_num_threads(settings.threads)
         self.model, self.settings = TorchModel(model), settings
-        self.optimizer = torch.optim.Adam(self.model.trained, lr=settings.learning_rate, fused=fused or None)
+        self.optimizer = torch.optim.AdamW(self.model.trained, lr=settings.learning_rate,
+                                           weight_decay=settings.weight_decay, fused=fused or None)
+        self.result = copy.deepcopy(self.model) if settings.average else self.model
 
-    def step(self, tokens: np.ndarray, number: int,
-             masks: Sequence[np.ndarray] | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def step(self, tokens: np.ndarray, number: int, learning_rate: float | None = None,
+             masks: Sequence[np.ndarray | None] | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """One update from tokens (T+1, B). Returns loss and gradient norm, still on the device.
 
-        masks: dropout masks (T, B, H), one for the output of each layer, instead of torch's own.
+        masks: as TorchModel.loss takes them.
         """
-        if self.model.dropout and masks is None:
+        if (self.model.options["dropout"] or self.model.options["embedding_dropout"]) and masks is None:
             torch.manual_seed(self.settings.seed * 1_000_003 + number)
         self.model.training = True
         self.optimizer.zero_grad()
         loss = self.model.loss(self.model.backend.to_device(tokens), masks)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.trained, self.settings.clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate if learning_rate is None else learning_rate
         self.optimizer.step()
+        if self.result is not self.model:
+            decay = learner.average_decay(self.settings.average, number)
+            for average, p in zip(self.result.trained, self.model.trained, strict=True):
+                average.data.lerp_(p.data, 1 - decay)
         return loss.detach(), norm
 
     def loss(self, tokens: np.ndarray) -> float:
         """The loss on tokens (T+1, B), without dropout and without learning."""
-        self.model.training = False
+        self.result.training = False
         with torch.no_grad():
-            return float(self.model.loss(self.model.backend.to_device(tokens)))
+            return float(self.result.loss(self.model.backend.to_device(tokens)))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that a later step depends on, besides the position."""
@@ -110,6 +125,8 @@ class TorchLearner:
         for name, key in (("m", "exp_avg"), ("v", "exp_avg_sq")):
             vectors[name] = torch.cat([self.optimizer.state[p].get(key, torch.zeros_like(p)).reshape(-1)
                                        for p in self.model.trained])
+        if self.result is not self.model:
+            vectors["average"] = self.result.flat_parameters
         return {name: self.model.backend.to_host(vector) for name, vector in vectors.items()}
 
     def restore(self, arrays: dict[str, np.ndarray], step: int) -> None:
@@ -123,3 +140,7 @@ class TorchLearner:
                 self.optimizer.state[p] = {"step": torch.tensor(float(step)),
                                            "exp_avg": m[n].reshape(p.shape).clone(),
                                            "exp_avg_sq": v[n].reshape(p.shape).clone()}
+        if self.result is not self.model:
+            averages = self.model.backend.to_device(arrays["average"]).split(sizes)
+            for p, average in zip(self.result.trained, averages, strict=True):
+                p.data.copy_(average.reshape(p.shape))

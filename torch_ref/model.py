@@ -21,7 +21,7 @@ class PoemNet(nn.Module):
         self.fc = nn.Linear(hidden_size, vocabulary_size)
 
     def forward(self, tokens: Tensor, state: tuple[Tensor, Tensor] | None = None,
-                masks: Sequence[Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+                masks: Sequence[Tensor | None] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """masks: dropout masks (B, T, H), one for the output of each layer, instead of torch's own."""
         if masks is not None:
             return self._forward_with_masks(tokens, masks)
@@ -29,30 +29,31 @@ class PoemNet(nn.Module):
         return self.fc(self.dropout(h)), state
 
     def _forward_with_masks(self, tokens: Tensor,
-                            masks: Sequence[Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+                            masks: Sequence[Tensor | None]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """nn.LSTM draws its masks inside; so here torch's kernel runs one layer at a time."""
         h, finals = self.embedding(tokens), []
         for weights, mask in zip(self.lstm.all_weights, masks, strict=True):
             zeros = h.new_zeros(1, len(h), self.lstm.hidden_size)
             tensors: list[Tensor] = list(weights)
             h, h_n, c_n = torch.lstm(h, (zeros, zeros), tensors, True, 1, 0.0, False, False, True)
-            h = h * mask
+            h = h if mask is None else h * mask
             finals.append((h_n, c_n))
         h_n, c_n = (torch.cat(part) for part in zip(*finals))
         return self.fc(h), (h_n, c_n)
 
-    def loss(self, tokens: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor:
+    def loss(self, tokens: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
         """tokens (B, T+1) -> the mean cross-entropy of each next word, from a zero state."""
         logits, _ = self(tokens[:, :-1], masks=masks)
         return nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
 
-def keep_one_bias(lstm: nn.LSTM) -> None:
-    """Keep torch's second bias at zero and out of the optimiser: then it trains what NNDL has, one b.
+def keep_one_bias(module: nn.Module) -> None:
+    """Keep the second bias of each nn.LSTM at zero and out of the optimiser: then torch trains what NNDL has,
+    one b.
 
     With both trained, each gets the gradient of b, and Adam moves their sum twice as far.
     """
-    for name, parameter in lstm.named_parameters():
-        if name.startswith("bias_hh"):
+    for name, parameter in module.named_parameters():
+        if "bias_hh" in name:
             parameter.requires_grad_(False)
             torch.nn.init.zeros_(parameter)

@@ -8,29 +8,33 @@ PIECE = 1 << 14  # numbers
 
 
 def reference_update(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, step_size: float,
-                     bias_correction2_sqrt: float, beta1: float, beta2: float, epsilon: float) -> None:
+                     bias_correction2_sqrt: float, beta1: float, beta2: float, epsilon: float,
+                     keep: float = 1.0) -> None:
     """The formula as printed, with temporaries. `update` gives the same to rounding; a test compares them."""
     m[...] = beta1 * m + (1 - beta1) * g
     v[...] = beta2 * v + (1 - beta2) * g ** 2
+    p *= keep
     p -= step_size * m / (np.sqrt(v) / bias_correction2_sqrt + epsilon)
 
 
 def update(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, step_size: float,
-           bias_correction2_sqrt: float, beta1: float, beta2: float, epsilon: float) -> None:
+           bias_correction2_sqrt: float, beta1: float, beta2: float, epsilon: float,
+           keep: float = 1.0) -> None:
     """As reference_update, in place. All arrays are flat.
 
     step_size: learning rate / (1 - beta1^t); bias_correction2_sqrt: sqrt(1 - beta2^t). torch's names.
+    keep: 1 - learning rate * weight decay; 1 changes no bit.
     """
     scratch = np.empty_like(p[:PIECE])
     for begin in range(0, p.size, PIECE):
         piece = slice(begin, begin + PIECE)
         _update_piece(p[piece], g[piece], m[piece], v[piece], scratch[:p.size - begin],
-                      step_size, bias_correction2_sqrt, beta1, beta2, epsilon)
+                      step_size, bias_correction2_sqrt, beta1, beta2, epsilon, keep)
 
 
 def _update_piece(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, scratch: np.ndarray,
                   step_size: float, bias_correction2_sqrt: float, beta1: float, beta2: float,
-                  epsilon: float) -> None:
+                  epsilon: float, keep: float) -> None:
     # m = beta1 m + (1 - beta1) g
     np.subtract(g, m, out=scratch)
     scratch *= 1 - beta1
@@ -40,7 +44,9 @@ def _update_piece(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, sc
     scratch *= 1 - beta2
     v *= beta2
     v += scratch
-    # p = p - step_size m / (sqrt(v) / bias_correction2_sqrt + epsilon)
+    # p = keep p - step_size m / (sqrt(v) / bias_correction2_sqrt + epsilon)
+    if keep != 1:
+        p *= keep
     np.sqrt(v, out=scratch)
     scratch /= bias_correction2_sqrt
     scratch += epsilon

@@ -51,7 +51,8 @@ class AdamUpdate(Protocol):
     """One step of Adam on flat vectors: numpy_adam.py has the formula."""
 
     def update(self, p: Array, g: Array, m: Array, v: Array, step_size: float,
-               bias_correction2_sqrt: float, beta1: float, beta2: float, epsilon: float, /) -> None:
+               bias_correction2_sqrt: float, beta1: float, beta2: float, epsilon: float,
+               keep: float = 1.0, /) -> None:
         """p, m and v change in place."""
 
 

@@ -23,6 +23,7 @@ from ..poems.vocabulary import Vocabulary
 from . import memory
 from .schema import checked, parse
 
+OPTIONS = {"dropout": "float", "embedding_dropout": "float", "shared_masks": "bool"}
 KEY = "scratch_lstm"  # the one entry of the header's metadata; its value is JSON
 
 
@@ -52,7 +53,7 @@ def save(path: str | Path, model: PoemModel, vocabulary: Vocabulary | Mapping[st
     if len(vocabulary) != size:
         raise InputError(f"{path}: not saved; the vocabulary has {len(vocabulary)} words, the model {size}")
     arrays = {name: model.backend.to_host(p) for name, p in model.parameters.items()}
-    about = {"sizes": model.sizes, "dropout": model.dropout, "vocabulary": list(vocabulary.words),
+    about = {"sizes": model.sizes, **model.options, "vocabulary": list(vocabulary.words),
              "form": vocabulary.form, "longest": vocabulary.longest}
     write_arrays(Path(path), arrays, about)
 
@@ -67,12 +68,14 @@ def load(path: str | Path, backend: str | Backend = "numpy") -> tuple[PoemModel,
     try:
         vocabulary = Vocabulary(tuple(about["vocabulary"]), checked("form", about["form"], "str | None"),
                                 checked("longest", about["longest"], "int"))
-        dropout = checked("dropout", about["dropout"], "float")
+        about = {"embedding_dropout": 0.0, "shared_masks": False} | about       # first models: without these
+        options = {name: checked(name, about[name], kind) for name, kind in OPTIONS.items()}
+        tied = "fc.weight" not in arrays
         sizes = {"vocabulary_size": len(vocabulary), "embedding_size": arrays["embedding"].shape[1],
                  "hidden_size": arrays["U0"].shape[1],
                  "num_layers": sum(name.startswith("U") for name in arrays)}
         dtype = arrays["embedding"].dtype
-        shapes = PoemModel.shapes(**sizes)
+        shapes = PoemModel.shapes(**sizes, tie_embedding=tied)
     except (KeyError, IndexError, TypeError, ValueError):
         raise InputError(f"{path}: a safetensors file, but not a model of scratch-lstm") from None
     found = {name: a.shape for name, a in arrays.items()}
@@ -83,7 +86,7 @@ def load(path: str | Path, backend: str | Backend = "numpy") -> tuple[PoemModel,
         if a.dtype != dtype or dtype.name not in ("float32", "float64") or not np.isfinite(a).all():
             raise InputError(f"{path}: '{name}' is not of finite numbers of one type, float32 or float64")
     try:
-        model = PoemModel(**sizes, dropout=dropout, backend=backend, dtype=dtype)
+        model = PoemModel(**sizes, **options, tie_embedding=tied, backend=backend, dtype=dtype)
     except InputError:
         raise
     except ValueError as error:

@@ -12,10 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from ..backend import get_backend
 from ..errors import DivergedError, InputError, OutputError, one_line
+from ..model import PoemModel
 from ..poems import tang_corpus
 from ..poems.corpus import Corpus
 from ..poems.reader import Reading
-from . import memory, run_config
+from . import checkpoint, memory, run_config
 from .learner import AnyLearner, LearnerFactories, make_learner
 from .plots import draw_loss
 from .progress import Progress
@@ -58,6 +59,9 @@ def resume(path: Path, corpus_file: Path | None, factories: LearnerFactories, pr
     done = position.epoch
     if settings.epochs < done:
         raise InputError(f"{path}: {done} epochs are done already, more than --epochs {settings.epochs}")
+    if settings.schedule == "cosine" and settings.epochs != config["epochs"]:
+        Progress().say(f"the learning rate falls to 0 in epoch {settings.epochs} now, not in epoch "
+                       f"{config['epochs']}")
     if settings.epochs == done:
         Progress().say(f"all {done} epochs are done; {run.resume_command} --epochs N continues to N")
     new_config = config | asdict(settings) | ({"corpus": str(corpus.path.resolve())} if corpus_file else {})
@@ -144,12 +148,28 @@ def _train(settings: Settings, corpus: Corpus, run: RunDirectory, factories: Lea
                 raise OutputError(f"the reader of the output has gone; {stopped}")
             progress.say(stopped)
             return False
+        if trainer.out_of_patience:
+            progress.say(f"ended after epoch {trainer.position.epoch}: no lower held-out loss for "
+                         f"{trainer.position.epoch - trainer.position.best_epoch} epochs")
+        best = learner.result
         if trainer.position.best_loss is not None:
             where = run.best if run.best.is_file() else "that model is no longer in the folder"
             progress.say(f"best held-out loss {trainer.position.best_loss:.4f} in epoch "
                          f"{trainer.position.best_epoch}: {where}")
-        _write(learner, corpus, prompts, run, progress)
+            best = _best(learner.result, trainer.position.best_epoch, run, progress)
+        _write(best, corpus, prompts, run, progress)
         return True
+
+
+def _best(last: Any, epoch: int, run: RunDirectory, progress: Progress) -> Any:
+    """The model with the lowest held-out loss, from its file; if that cannot be read, the last one."""
+    try:
+        model, _ = checkpoint.load(run.best, last.backend if isinstance(last, PoemModel) else "numpy")
+    except InputError:
+        progress.say("poems of the last epoch's model:")
+        return last
+    progress.say(f"poems of the model of epoch {epoch}, which has the lowest held-out loss:")
+    return model
 
 
 def _draw(run: RunDirectory, corpus: Corpus, progress: Progress) -> None:
@@ -161,11 +181,11 @@ def _draw(run: RunDirectory, corpus: Corpus, progress: Progress) -> None:
         progress.say(f"no loss.png: {one_line(str(error) or type(error).__name__)}")
 
 
-def _write(learner: AnyLearner, corpus: Corpus, prompts: list[str], run: RunDirectory,
+def _write(model: Any, corpus: Corpus, prompts: list[str], run: RunDirectory,
            progress: Progress) -> None:
     """The lab's poems; the run is saved already, so nothing here can cost it."""
     try:
-        poems = print_poems(learner.model, corpus.vocabulary, prompts, say=progress.say)
+        poems = print_poems(model, corpus.vocabulary, prompts, say=progress.say)
         losses: list[float] = []
         with suppress(InputError):
             losses = [line["training_loss"] for line in run.read_log() if "training_loss" in line]

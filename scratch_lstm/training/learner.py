@@ -17,11 +17,15 @@ DROPOUT, SHUFFLE = 0, 1  # two streams of random numbers from one seed
 
 
 class AnyLearner(Protocol):
-    """What the trainer needs of a learner; torch_ref has another one."""
+    """What the trainer needs of a learner; torch_ref has another one.
+
+    model: what learns; result: what is measured, saved and writes, the model itself or its averaged weights.
+    """
 
     model: Any
+    result: Any
 
-    def step(self, tokens: Array, number: int) -> tuple[Array, Array]: ...
+    def step(self, tokens: Array, number: int, learning_rate: float | None = None) -> tuple[Array, Array]: ...
     def loss(self, tokens: Array) -> float: ...
     def arrays(self) -> dict[str, np.ndarray]: ...
     def restore(self, arrays: dict[str, np.ndarray], step: int) -> None: ...
@@ -32,27 +36,40 @@ LearnerFactories = Mapping[str, Callable[[Settings, int], AnyLearner]]
 
 
 class Learner:
-    """A model and Adam. `step` is one update; `loss` measures without learning."""
+    """A model and Adam. `step` is one update; `loss` measures `result` without learning.
+
+    result: the model, or, with settings.average, one that has the averaged weights.
+    """
 
     def __init__(self, model: PoemModel, settings: Settings) -> None:
         self.model, self.settings = model, settings
         threads = settings.threads if model.backend.threads_share_batch else 1
         self.data_parallel = DataParallel(model, threads)
         self.optimizer = Adam(model.flat_parameters, model.flat_gradients, settings.learning_rate,
-                              backend=model.backend)
+                              backend=model.backend, weight_decay=settings.weight_decay)
+        self.result = model.replica(model.flat_parameters.copy()) if settings.average else model
 
-    def step(self, tokens: Array, number: int) -> tuple[Array, Array]:
-        """One update from tokens (T+1, B) on the device. Returns loss and gradient norm, still there."""
-        seed = (self.settings.seed, DROPOUT, number) if self.model.dropout else None
+    def step(self, tokens: Array, number: int, learning_rate: float | None = None) -> tuple[Array, Array]:
+        """One update from tokens (T+1, B) on the device. Returns loss and gradient norm, still there.
+
+        number: of the step, from 0: the dropout masks depend on it. learning_rate: the settings' by default.
+        """
+        model, settings = self.model, self.settings
+        drops = model.dropout or model.embedding_dropout
+        seed = (settings.seed, DROPOUT, number) if drops else None
         loss = self.data_parallel.loss_and_gradient(tokens, seed)
-        norm = clip_grad_norm(self.model.flat_gradients, self.settings.clip, self.model.backend)
+        norm = clip_grad_norm(model.flat_gradients, settings.clip, model.backend)
+        self.optimizer.learning_rate = settings.learning_rate if learning_rate is None else learning_rate
         self.optimizer.step()
+        if self.result is not model:
+            average = self.result.flat_parameters
+            average += (model.flat_parameters - average) * (1 - average_decay(settings.average, number))
         return loss, norm
 
     def loss(self, tokens: Array) -> float:
         """The loss on tokens (T+1, B), without dropout and without learning."""
-        self.model.training = False
-        return float(self.model.loss(tokens))
+        self.result.training = False
+        return float(self.result.loss(tokens))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that a later step depends on, except the position: copies on the host."""
@@ -66,14 +83,23 @@ class Learner:
         self.optimizer.t = step
 
     def _vectors(self) -> dict[str, Array]:
-        return {"vector": self.model.flat_parameters, "m": self.optimizer.m, "v": self.optimizer.v}
+        vectors = {"vector": self.model.flat_parameters, "m": self.optimizer.m, "v": self.optimizer.v}
+        return vectors if self.result is self.model else vectors | {"average": self.result.flat_parameters}
 
 
 def make_learner(settings: Settings, vocabulary_size: int) -> Learner:
     """A new model of these settings, and its optimiser."""
     model = PoemModel(vocabulary_size, settings.embedding_size, settings.hidden_size, settings.num_layers,
-                      settings.dropout, settings.backend, settings.dtype, settings.seed)
+                      settings.dropout, settings.backend, settings.dtype, settings.seed,
+                      tie_embedding=settings.tie_embedding, shared_masks=settings.shared_masks,
+                      embedding_dropout=settings.embedding_dropout)
     return Learner(model, settings)
+
+
+def average_decay(decay: float, number: int) -> float:
+    """How much of the averaged weights step `number`, from 0, keeps: at first less, so that the random start
+    is soon forgotten."""
+    return min(decay, (1 + number) / (10 + number))
 
 
 def epoch_rng(settings: Settings, epoch: int) -> np.random.Generator:

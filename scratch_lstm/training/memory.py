@@ -17,20 +17,27 @@ GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit
 
 def count_parameters(vocabulary: int, settings: Settings) -> int:
     """Of a PoemModel, without making one."""
-    V, E, H = vocabulary, settings.embedding_size, settings.hidden_size
-    layers = 4 * H * (E + H + 1) + (settings.num_layers - 1) * 4 * H * (2 * H + 1)
-    return V * E + layers + V * (H + 1)
+    V, E, H, L = vocabulary, settings.embedding_size, settings.hidden_size, settings.num_layers
+    last = E if settings.tie_embedding else H               # size of the last layer
+    if L == 1:
+        layers = 4 * last * (E + last + 1)
+    else:
+        layers = 4 * H * (E + H + 1) + (L - 2) * 4 * H * (2 * H + 1) + 4 * last * (H + last + 1)
+    return V * E + layers + V + (0 if settings.tie_embedding else V * H)
 
 
 def predict(vocabulary: int, settings: Settings, words_in_batch: int, words: int = 0) -> int:
     """Bytes of a training run with batches of at most so many words, on a corpus of so many.
 
-    Parameters: themselves, their gradients (in each thread), Adam's two moments, and copies of them all while
-    they are saved. A batch: the logits once, and for each layer the gates, the states and their gradients.
+    Parameters: themselves, their gradients (in each thread), Adam's two moments, their average with a
+    gradient of its own, and copies of them all while they are saved. A batch: the logits once, and for each
+    layer the gates, the states and their gradients.
     """
     size = np.dtype(settings.dtype).itemsize
     E, H, L = settings.embedding_size, settings.hidden_size, settings.num_layers
-    parameters = count_parameters(vocabulary, settings) * (4 + 4 + settings.threads)
+    H = max(E, H) if settings.tie_embedding else H
+    vectors = 4 + 4 + settings.threads + (3 if settings.average else 0)
+    parameters = count_parameters(vocabulary, settings) * vectors
     activations = words_in_batch * (vocabulary + 3 * E + L * 16 * H)
     return BASE + size * (parameters + activations) + 60 * words
 

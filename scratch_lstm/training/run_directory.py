@@ -53,6 +53,11 @@ class RunDirectory:
     def resume_command(self) -> str:
         return f"{self.program} --resume {shlex.quote(str(self.path))}"
 
+    @property
+    def best_or_last(self) -> Path:
+        """The model of the epoch with the lowest held-out loss, if there is one; else the last one."""
+        return self.best if os.path.lexists(self.best) else self.model
+
     @contextmanager
     def lock(self, new: bool = False) -> Iterator[None]:
         """Two processes must not train one run. The system releases the lock, however a process ends.

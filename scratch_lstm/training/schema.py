@@ -42,7 +42,7 @@ def from_json(cls: type[Record], values: Any) -> Record:
 
 
 def checked(name: str, value: Any, kind: str) -> Any:
-    """The value, if it is of that kind: int, float, str, or one of them `| None`. ValueError otherwise.
+    """The value, if it is of that kind: int, float, str, bool, or one of them `| None`. ValueError otherwise.
 
     Integers are from 0 to LARGEST, other numbers finite; a bool is no integer.
     """
@@ -55,11 +55,12 @@ def checked(name: str, value: Any, kind: str) -> Any:
     if kind == "float" and (is_integer and abs(value) <= LARGEST
                             or isinstance(value, float) and math.isfinite(value)):
         return float(value)
-    if kind == "str" and isinstance(value, str):
+    if kind == "str" and isinstance(value, str) or kind == "bool" and isinstance(value, bool):
         return value
     shown = repr(value)
     raise ValueError(f"'{name}' is {shown if len(shown) <= 40 else shown[:40] + '...'}; it must be "
-                     + {"int": "an integer, 0 or more", "float": "a finite number", "str": "a text"}[kind])
+                     + {"int": "an integer, 0 or more", "float": "a finite number", "str": "a text",
+                        "bool": "true or false"}[kind])
 
 
 @dataclass

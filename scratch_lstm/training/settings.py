@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..errors import InputError
 from .schema import LARGEST, from_json
 
+SCHEDULES = ("constant", "cosine")
 COUNTS = ("epochs", "batch_size", "embedding_size", "hidden_size", "num_layers", "threads", "log_every",
           "save_every")            # 1 or more
+OR_ZERO = ("batch_characters", "warmup", "patience")
 LARGEST_SEED = 9 * 10**12          # torch's generator takes a million times as much
 MOST_THREADS = 1024
+# settings that the first runs do not have, and what those runs did
+LATER = {"batch_characters": LARGEST, "embedding_dropout": 0.0, "shared_masks": False, "tie_embedding": False,
+         "schedule": "constant", "warmup": 0, "weight_decay": 0.0, "average": 0.0, "patience": 0}
 PER_POEM = 256                     # characters of a poem for which --batch-size alone decides
 
 
@@ -33,9 +39,19 @@ class Settings:
     hidden_size: int = setting(128, "length of h and of c")
     num_layers: int = setting(2, "LSTM layers")
     dropout: float = setting(0.0, "rate of dropout between layers and before the linear layer")
-    learning_rate: float = setting(3e-3, "of Adam")
+    embedding_dropout: float = setting(0.0, "rate of dropout on the word vectors")
+    shared_masks: bool = setting(False, "one dropout mask for all time steps of a poem")
+    tie_embedding: bool = setting(False, "one matrix for the embedding and the linear layer; the last LSTM "
+                                         "layer has --embedding-size then")
+    learning_rate: float = setting(3e-3, "of Adam; the highest one")
+    schedule: str = setting("constant", "of the learning rate: constant, or cosine, down to 0 at the end")
+    warmup: int = setting(0, "first steps, in which the learning rate rises to its highest")
+    weight_decay: float = setting(0.0, "of AdamW: each step takes learning rate * this off each weight")
+    average: float = setting(0.0, "decay of the averaged weights that measure and write, e.g. 0.999; 0 for "
+                                  "the weights as they are")
     clip: float = setting(1.0, "largest norm of the gradient")
     held_out: float = setting(0.05, "fraction of the poems to measure on, not to train on")
+    patience: int = setting(0, "epochs without a lower held-out loss after which the run ends; 0 for never")
     seed: int = setting(0, "of everything random")
     batch_characters: int = setting(0, "characters in a step at most: of long poems it takes fewer; "
                                        "0 for 256 times --batch-size")
@@ -50,7 +66,10 @@ class Settings:
         for name in ("learning_rate", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{flag(name)} {getattr(self, name)}: it must be a positive number")
-        for name in ("dropout", "held_out"):
+        if not 0 <= self.weight_decay < math.inf or self.learning_rate * self.weight_decay >= 1:
+            raise InputError(f"--weight-decay {self.weight_decay}: it must be 0 or more, and less than 1 / "
+                             "learning rate")
+        for name in ("dropout", "embedding_dropout", "average", "held_out"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{flag(name)} {getattr(self, name)}: it must be from 0 to below 1")
         if self.seed < 0:
@@ -59,26 +78,45 @@ class Settings:
             raise InputError(f"--seed {self.seed}: it must be at most {LARGEST_SEED}")
         if self.threads > MOST_THREADS:
             raise InputError(f"--threads {self.threads}: it must be at most {MOST_THREADS}")
-        if self.batch_characters < 0:
-            raise InputError(f"--batch-characters {self.batch_characters}: it must be 0 or more")
-        if max(getattr(self, name) for name in COUNTS) > LARGEST:
+        for name in OR_ZERO:
+            if getattr(self, name) < 0:
+                raise InputError(f"{flag(name)} {getattr(self, name)}: it must be 0 or more")
+        if max(getattr(self, name) for name in COUNTS + OR_ZERO) > LARGEST:
             raise InputError(f"a setting is greater than {LARGEST}; give a smaller one")
         if self.dtype not in ("float32", "float64"):
             raise InputError(f"--dtype {self.dtype}: it must be float32 or float64")
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"--schedule {self.schedule}: it must be one of {', '.join(SCHEDULES)}")
+        if self.patience and not self.held_out:
+            raise InputError("--patience: without held-out poems there is no held-out loss; leave it out")
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Settings:
         """From the entries of a config.json; its other entries are ignored. Raises ValueError."""
-        missing = {field.name for field in fields(cls)} - config.keys() - {"batch_characters"}
+        missing = {field.name for field in fields(cls)} - config.keys() - LATER.keys()
         if missing:
             raise ValueError(f"'{min(missing)}' is missing")
-        # a run of before that setting: its batches had no such limit
-        return from_json(cls, {"batch_characters": LARGEST} | config)
+        return from_json(cls, LATER | config)
 
     @property
     def characters_in_batch(self) -> int:
         """At most; START and END count too."""
         return self.batch_characters or PER_POEM * self.batch_size
+
+
+# settings under one name; what a recipe does not have is Settings' default, and the command line overrides it
+RECIPES: dict[str, dict[str, Any]] = {
+    "course": {},
+    "best": {"tie_embedding": True, "embedding_size": 200, "hidden_size": 320, "dropout": 0.5,
+             "embedding_dropout": 0.2, "shared_masks": True, "schedule": "cosine", "warmup": 200,
+             "weight_decay": 0.05},
+}
+
+
+def as_flags(settings: Mapping[str, Any]) -> str:
+    """Settings as they would be typed on the command line."""
+    return " ".join(flag(name) if value is True else f"{flag(name)} {value}"
+                    for name, value in settings.items())
 
 
 def flag(name: str) -> str:

@@ -21,6 +21,7 @@ from ..poems.generate import generate
 from .learner import AnyLearner, count_predictions, epoch_rng
 from .progress import Progress
 from .run_directory import RunDirectory
+from .schedule import learning_rate
 from .settings import Settings
 
 
@@ -41,7 +42,7 @@ class Trainer:
         self.position, arrays = run.last_saved()
         if arrays:
             try:
-                check_vectors(arrays, settings.dtype)
+                check_vectors(arrays, settings.dtype, settings.average > 0)
                 learner.restore(arrays, self.position.step)
             except (KeyError, ValueError, RuntimeError):       # RuntimeError: torch's
                 raise InputError(f"{run.path}: its state does not fit its config.json") from None
@@ -50,6 +51,7 @@ class Trainer:
             raise InputError(f"{run.path}: its state has {self.position.step_in_epoch} steps in an epoch, "
                              f"which has {batches}")
         run.read_log(self.position.log_bytes)              # a damaged one is said now, not after the training
+        self.steps = settings.epochs * batches             # of the whole run
         self.pending: list[tuple[int, Array, Array]] = []  # predictions, loss, norm of steps not yet logged
         self.log_failed = False
         self.loss_text = ""                                # the latest loss that was read
@@ -64,10 +66,16 @@ class Trainer:
         if self.position.step == 0:
             self._save()
         with np.errstate(over="ignore", invalid="ignore"):  # _flush_losses reports overflow, with the step
-            while self.position.epoch < self.settings.epochs:
+            while self.position.epoch < self.settings.epochs and not self.out_of_patience:
                 if not self._epoch():
                     return False
         return True
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether so many epochs have brought no lower held-out loss that the run ends."""
+        since_best = self.position.epoch - self.position.best_epoch
+        return 0 < self.settings.patience <= since_best
 
     def _epoch(self) -> bool:
         """The rest of the current epoch. False when interrupted."""
@@ -80,7 +88,8 @@ class Trainer:
         try:
             for batch in batches:
                 began = time.perf_counter()
-                loss, norm = self.learner.step(batch, position.step)
+                rate = learning_rate(settings, position.step, self.steps)
+                loss, norm = self.learner.step(batch, position.step, rate)
                 position.step += 1
                 position.step_in_epoch += 1
                 self.pending.append((count_predictions(batch), loss, norm))
@@ -124,14 +133,14 @@ class Trainer:
     def _poem(self) -> str:
         """The poem after an epoch; empty, and the reason said, if it fails: the epoch counts more."""
         try:
-            return generate(self.learner.model, self.corpus.vocabulary, [self.prompt])[0]
+            return generate(self.learner.result, self.corpus.vocabulary, [self.prompt])[0]
         except Exception as error:
             self.progress.say(f"no poem after this epoch: {one_line(str(error))}")
             return ""
 
     def _save(self, is_best: bool = False) -> None:
         self._flush_losses()
-        self.run_directory.save(self.position, self.learner.arrays(), self.learner.model,
+        self.run_directory.save(self.position, self.learner.arrays(), self.learner.result,
                                 self.corpus.vocabulary, is_best)
 
     def _end_epoch(self, epoch: int) -> None:
@@ -171,9 +180,10 @@ class Trainer:
         return total / predictions if predictions else None
 
 
-def check_vectors(arrays: dict[str, np.ndarray], dtype: str) -> None:
-    """Raise KeyError or ValueError unless a state has its three flat vectors, of that dtype, one length."""
+def check_vectors(arrays: dict[str, np.ndarray], dtype: str, average: bool = False) -> None:
+    """Raise KeyError or ValueError unless a state has its three flat vectors, of that dtype, one length; with
+    averaged weights, four."""
     shape = arrays["vector"].shape
-    for name in ("vector", "m", "v"):
+    for name in ("vector", "m", "v", "average")[:3 + average]:
         if len(shape) != 1 or arrays[name].shape != shape or arrays[name].dtype != dtype:
             raise ValueError(name)

@@ -25,10 +25,11 @@ AT_A_TIME = 1000     # poems written as one batch
 
 def write_poems(path: Path, prompts: list[str] | None, count: int, strict: bool, threads: int,
                 **options: Any) -> None:
-    """Print `count` poems for each prompt (None: the lab's) from the model in a file or a run's folder."""
+    """Print `count` poems for each prompt (None: the lab's) from the model in a file, or in a run's folder
+    the one with the lowest held-out loss, or the last one where no poems were held out."""
     if not 1 <= threads <= MOST_THREADS or options.get("seed", 0) < 0:
         raise InputError(f"--threads must be from 1 to {MOST_THREADS}, and --seed 0 or more")
-    file = RunDirectory(path).model if path.is_dir() else path
+    file = RunDirectory(path).best_or_last if path.is_dir() else path
     model, vocabulary = checkpoint.load(file)
     if prompts is None:
         prompts = usable_prompts(vocabulary)

@@ -10,13 +10,17 @@ import numpy as np
 
 SUBSETS = ["h", "h_n", "c_n", "h h_n", "h c_n", "h_n c_n", "h h_n c_n"]     # what the loss uses
 SIZES = {"T": [1, 2, 5], "B": [1, 2, 5], "H": [1, 2, 5], "L": [1, 2, 3]}
-LSTM_FACTORS = {**SIZES, "D": [1, 2, 3], "dropout": [0.0, 0.4], "state": ["given", "none"], "uses": SUBSETS,
+# output: the last layer's size; None: H
+LSTM_FACTORS = {**SIZES, "D": [1, 2, 3], "output": [None, 1, 3], "dropout": [0.0, 0.4],
+                "shared": [False, True], "state": ["given", "none"], "uses": SUBSETS,
                 "backend": ["numpy", "numba", "cupy"], "dtype": ["float32", "float64", "complex128"]}
-MODEL_FACTORS = {**SIZES, "V": [1, 2, 7], "E": [1, 2, 3], "dropout": [0.0, 0.4],
+MODEL_OPTIONS = {"V": [1, 2, 7], "E": [1, 2, 3], "dropout": [0.0, 0.4], "embedding_dropout": [0.0, 0.3],
+                 "tied": [False, True], "shared": [False, True]}
+MODEL_FACTORS = {**SIZES, **MODEL_OPTIONS,
                  "backend": ["numpy", "numba", "cupy"], "dtype": ["float32", "float64"]}
 # a batch has `extra` poems more than threads: fewer, as many, one more, several more
-STEP_FACTORS = {"T": [1, 2, 5], "H": [1, 2, 5], "L": [1, 2, 3], "V": [1, 2, 7], "E": [1, 2, 3],
-                "dropout": [0.0, 0.4], "threads": [1, 2, 3], "extra": [-1, 0, 1, 4], "clip": ["off", "on"],
+STEP_FACTORS = {"T": [1, 2, 5], "H": [1, 2, 5], "L": [1, 2, 3], **MODEL_OPTIONS,
+                "threads": [1, 2, 3], "extra": [-1, 0, 1, 4], "clip": ["off", "on"],
                 "backend": ["numpy", "numba", "cupy"], "dtype": ["float32", "float64"]}
 
 

@@ -202,6 +202,12 @@ def concatenate(tup):
 
 
 @function
+def stack(tup, axis=0):
+    counted("launches")
+    return ndarray(np.stack(plain(tup), axis))
+
+
+@function
 def result_type(*arguments):
     return np.result_type(*map(plain, arguments))
 

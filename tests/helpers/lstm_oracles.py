@@ -10,7 +10,7 @@ from scratch_lstm.errors import InputError
 from torch_ref.oracles import by_textbook, by_torch, onednn_switched
 
 __all__ = ["BACKENDS", "EXACT", "SINGLE", "USES", "by_delta", "by_torch", "draw", "filled",
-           "forward_backward", "layer_of", "loss_of", "onednn_switched", "ours", "shapes", "single"]
+           "forward_backward", "layer_of", "loss_of", "onednn_switched", "ours", "parts", "shapes", "single"]
 
 torch.set_num_threads(1)        # the arrays are small: threads would only wait for each other
 
@@ -32,12 +32,15 @@ shapes = dict(seed=st.integers(0, 2**32 - 1), T=st.integers(1, 7), B=st.integers
               H=st.integers(1, 6), L=st.integers(1, 3), uses=st.sampled_from(sorted(USES)))
 
 
-def draw(seed=0, T=4, B=3, D=2, H=5, L=2, uses="all"):
+def draw(seed=0, T=4, B=3, D=2, H=5, L=2, uses="all", output=None):
     """arguments: W0, U0, b0, ..., x, h_0, c_0; upstream: dL/dh, dL/dh_n, dL/dc_n, None where the loss does
-    not use them. No entry is zero."""
-    shapes = {**LSTM.shapes(D, H, L), "x": (T, B, D), "h_0": (L, B, H), "c_0": (L, B, H)}
-    upstream = {"h": (T, B, H), "h_n": (L, B, H), "c_n": (L, B, H)}
-    arrays = draw_arrays(seed, {**shapes, **upstream}, positive=min(H, T * B * D) <= 2)
+    not use them. No entry is zero. output: the size of the last layer; where it is not H, the layers of a
+    state lie side by side in one array (B, (L-1) H + output)."""
+    output = output or H
+    state = (L, B, output) if output == H or L == 1 else (B, (L - 1) * H + output)
+    shapes = {**LSTM.shapes(D, H, L, output), "x": (T, B, D), "h_0": state, "c_0": state}
+    upstream = {"h": (T, B, output), "h_n": state, "c_n": state}
+    arrays = draw_arrays(seed, {**shapes, **upstream}, positive=min(H, output, T * B * D) <= 2)
     arguments, upstream = ({name: arrays[name] for name in names} for names in (shapes, upstream))
     return arguments, {name: d if name in USES[uses] else None for name, d in upstream.items()}
 
@@ -55,15 +58,24 @@ def filled(arguments, upstream):
             for name, shape in like.items()}
 
 
-def layer_of(arguments, backend="numpy", dropout=0.0, mask_seed=None):
+def layer_of(arguments, backend="numpy", dropout=0.0, mask_seed=None, **options):
     """An LSTM with the parameters among the arguments, in their dtype; mask_seed fixes its dropout masks."""
-    H, L = arguments["U0"].shape[1], arguments["h_0"].shape[0]
-    layer = LSTM(arguments["W0"].shape[1], H, L, dropout, backend, np.result_type(*arguments.values()))
+    sizes = [p.shape[1] for name, p in arguments.items() if name[0] == "U"]
+    layer = LSTM(arguments["W0"].shape[1], sizes[0], len(sizes), dropout, backend,
+                 np.result_type(*arguments.values()), output_size=sizes[-1], **options)
     for name, p in layer.parameters.items():
         p[...] = arguments[name]
     if mask_seed is not None:
         layer.rng = np.random.default_rng(mask_seed)
     return layer
+
+
+def parts(state, sizes):
+    """h or c as LSTM takes it: the array, or, if the layers lie side by side in it, each of them."""
+    if state.ndim == 3:
+        return state
+    ends = np.cumsum(sizes).tolist()
+    return tuple(state[:, begin:end] for begin, end in zip([0, *ends], ends))
 
 
 def loss_of(upstream, backend="numpy", **options):

@@ -1,0 +1,23 @@
+"""The learning rate of each step: it rises over the warm-up, then stays, or falls along half a cosine."""
+
+from __future__ import annotations
+
+import math
+
+from .settings import Settings
+
+
+def learning_rate(settings: Settings, step: int, steps: int) -> float:
+    """Of step number `step`, counted from 0, of a run of `steps` steps in all.
+
+    warm-up, w steps:  rate * (step + 1) / w
+    cosine, after it:  rate * (1 + cos(pi * (step - w) / (steps - w))) / 2
+
+    derivations/13_better_poems.md, section 13.4.
+    """
+    rate = settings.learning_rate
+    if step < settings.warmup:
+        return rate * (step + 1) / settings.warmup
+    if settings.schedule == "cosine":
+        return rate * (1 + math.cos(math.pi * (step - settings.warmup) / (steps - settings.warmup))) / 2
+    return rate
