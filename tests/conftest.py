@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import Phase, settings
 
+import train_poems
+
 # no deadlines (timings are no test's business), and nothing stored
 settings.register_profile("project", deadline=None, database=None, print_blob=True)
 # for `make mutants`: the same examples each time, and a failure is a failure, however large
@@ -23,3 +25,13 @@ def corpus_file(tmp_path):
     poems = [f"{next(lines)}，{next(lines)}。{next(lines)}，{next(lines)}。" for _ in range(40)]
     file.write_text("\n".join(poems) + "\n", encoding="utf-8")
     return file
+
+
+@pytest.fixture
+def main(capsys):
+    """The command line in this process: arguments -> (exit status, all that was printed)."""
+    def main(*arguments):
+        status = train_poems.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+    return main

@@ -81,6 +81,35 @@ def test_masks_are_independent(pair):
     assert_share(one ^ other, 2 * RATE * (1 - RATE))
 
 
+def all_masks(seed, shared, T=20, B=16):
+    """Of the embedding, between the two layers, and on the output."""
+    model = PoemModel(5, 64, 64, 2, RATE, embedding_dropout=0.2, shared_masks=shared)
+    model.seed_dropout(seed)
+    model.loss(np.zeros((T + 1, B), int))
+    return model.x_mask, model.lstm.masks[0], model.mask
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_masks_of_a_whole_model(shared):
+    """Each place has its own rate, and a mask that is independent of the others; a shared one has one time
+    step for all, a fresh one for every forward."""
+    draws = [all_masks(seed, shared) for seed in range(12)]
+    for place, rate in enumerate([0.2, RATE, RATE]):
+        masks = np.stack([masks[place] for masks in draws]) == 0
+        assert masks.shape == (12, 1 if shared else 20, 16, 64)
+        assert_share(masks, rate)
+        for other, other_rate in list(enumerate([0.2, RATE, RATE]))[place + 1:]:
+            assert_share(masks & (np.stack([masks[other] for masks in draws]) == 0), rate * other_rate)
+        assert_share(masks[:-1] & masks[1:], rate ** 2)
+
+
+def test_a_shared_mask_is_the_same_at_every_time_step():
+    model = PoemModel(5, 64, 64, 1, embedding_dropout=0.5, shared_masks=True)
+    model.loss(np.zeros((9, 4), int))
+    x = model.lstm.caches[0].x                          # what the LSTM read: (T, B, E)
+    assert (x[0] == 0).any() and all(np.array_equal(x[0] == 0, x[t] == 0) for t in range(8))
+
+
 def test_every_shard_drops():
     for shards in step_masks(steps=2, threads=3, B=18):
         assert len(shards) == 3

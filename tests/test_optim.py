@@ -47,6 +47,36 @@ def test_adam_is_torchs_over_many_steps_and_chunks():
     np.testing.assert_allclose(p, theirs.detach().numpy(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("decay", [0.01, 3.0])
+def test_weight_decay_is_torchs_adamw(backend, decay):
+    """With a learning rate that changes from step to step."""
+    rng = np.random.default_rng(1)
+    p, g = rng.normal(size=50), np.empty(50)
+    theirs = torch.nn.Parameter(torch.tensor(p))
+    ours = Adam(p, g, backend=backend, weight_decay=decay)
+    optimizer = torch.optim.AdamW([theirs], weight_decay=decay)
+    for step in range(10):
+        g[...] = rng.normal(size=50) * 10.0 ** rng.integers(-9, 2, 50)
+        theirs.grad = torch.tensor(g)
+        ours.learning_rate = optimizer.param_groups[0]["lr"] = 0.05 / (step + 1)
+        ours.step()
+        optimizer.step()
+    np.testing.assert_allclose(p, theirs.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_no_weight_decay_changes_no_bit(backend):
+    """A rate of 1 / 3 is no power of two: a product with it would round."""
+    vectors = np.random.default_rng(2).normal(size=(2, 50)).astype("float32")
+    bits = []
+    for decay in ({}, {"weight_decay": 0.0}):
+        p, g = vectors.copy()
+        Adam(p, g, 1 / 3, backend=backend, **decay).step()
+        bits.append(p.tobytes())
+    assert bits[0] == bits[1]
+
+
 def test_defaults_are_torchs():
     theirs = torch.optim.Adam([torch.zeros(1, requires_grad=True)]).defaults
     ours = Adam(np.zeros(1), np.zeros(1))

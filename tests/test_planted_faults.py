@@ -50,7 +50,8 @@ def check(test, **arguments):
     return run
 
 
-ROW = dict(T=3, B=3, D=2, H=3, L=2, E=2, V=7, dropout=0.4, state="given", uses="h h_n c_n", backend="numpy",
+ROW = dict(T=3, B=3, D=2, H=3, L=2, E=2, V=7, dropout=0.4, output=None, shared=False, tied=False,
+           embedding_dropout=0.0, state="given", uses="h h_n c_n", backend="numpy",
            dtype="float64", threads=1, extra=2, clip="off")
 
 
@@ -100,6 +101,7 @@ MODEL = check(test_model.test_gradient_of_every_parameter_of_the_whole_model, dr
 MODEL_DROPOUT = check(test_model.test_gradient_of_every_parameter_of_the_whole_model, dropout=0.4)
 MODEL_TORCH = check(test_equivalence.test_model_is_torch_s_in_float64, seed=0, T=4, B=3, V=7, E=2, H=5, L=2)
 ADAM = check(test_optim.test_adam_is_torchs_over_many_steps_and_chunks)
+ADAMW = check(test_optim.test_weight_decay_is_torchs_adamw, decay=0.01)
 CLIP = check(test_optim.test_clipping_is_torchs, max_norm=0.5)
 
 
@@ -239,6 +241,29 @@ FAULTS = [
         lstm, "dh = dh * self.masks[l]", "dh = dh * self.masks[1 - l]")], LSTM_DROPOUT),
     Fault("lstm: x not copied, and changed before backward", [(lstm, "[], [], x.copy()", "[], [], x")],
           check(test_lstm_properties.test_x_may_be_changed_before_backward), GRADIENTS),
+    Fault("tied: the linear layer's part of the gradient lost", [(
+        model, 'self.linear.gradients["weight"] = self.embedding.gradients["weight"]',
+        'self.linear.gradients["weight"] = 0 * self.embedding.gradients["weight"]')],
+        size("PoemModel", tied=True), size("PoemModel", tied=False)),
+    Fault("tied: the embedding's part of the gradient lost", [(
+        model, "self.embedding.backward(dx)", "self.tie_embedding or self.embedding.backward(dx)")],
+        size("PoemModel", tied=True), size("PoemModel", tied=False)),
+    Fault("dropout: the embedding's mask not used backward", [(
+        model, "dx *= self.x_mask", "dx *= 1")], size("PoemModel", embedding_dropout=0.3),
+        size("PoemModel", embedding_dropout=0.0)),
+    Fault("dropout: a shared mask used at the first step only", [(
+        model, "dx *= self.x_mask", "dx[0] *= self.x_mask[0]")],
+        size("PoemModel", embedding_dropout=0.3, shared=True), size("PoemModel", embedding_dropout=0.0)),
+    Fault("dropout: masks said to be shared are not", [(
+        model, "(1, *x.shape[1:]) if self.shared_masks else x.shape", "x.shape")],
+        check(test_dropout.test_a_shared_mask_is_the_same_at_every_time_step),
+        size("PoemModel", embedding_dropout=0.3, shared=True)),
+    Fault("adam: the decay passes through m and v", [(
+        optim, "self.backend.adam.update(self.parameters, self.gradient,",
+        "self.backend.adam.update(self.parameters, self.gradient + self.weight_decay * self.parameters,"),
+        (optim, "1 - self.learning_rate * self.weight_decay)", "1)")], ADAMW, ADAM),
+    Fault("adam: the decay without the learning rate", [(
+        optim, "1 - self.learning_rate * self.weight_decay", "1 - 1e-3 * self.weight_decay")], ADAMW, ADAM),
     Fault("shards: a shard weighted by 1 / shards", [(
         data_parallel, "weight = shard.shape[1] / B", "weight = 1 / len(shards)")],
         size("training step", threads=2, extra=1, backend="numba"),

@@ -6,22 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import train_poems
 from scratch_lstm.training import commands, memory, run_config
 from scratch_lstm.training.settings import LARGEST, Settings
 
 TINY = ["--epochs", "1", "--batch-size", "8", "--embedding-size", "3", "--hidden-size", "4",
         "--num-layers", "1", "--backend", "numpy"]
 OLD_RUN = Path(__file__).parent / "data" / "old_run"
-
-
-@pytest.fixture
-def main(capsys):
-    def main(*arguments):
-        status = train_poems.main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return status, printed.out + printed.err
-    return main
 
 
 def config_of(run):

@@ -162,7 +162,7 @@ def test_the_best_model_is_kept_apart_from_the_last(corpus_file, tmp_path):
     assert best_epoch < 12
     assert (run.position.best_epoch, run.position.best_loss) == (best_epoch, held_out[best_epoch])
     for file, loss in (("best", held_out[best_epoch]), ("model", held_out[12])):
-        run.learner.model = checkpoint.load(tmp_path / "run" / f"{file}.safetensors")[0]
+        run.learner.result = checkpoint.load(tmp_path / "run" / f"{file}.safetensors")[0]
         assert run.evaluate(run.held_out_indices) == loss
 
 
@@ -171,10 +171,10 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(corp
     run = trainer(SETTINGS, corpus_file, folder)
     step = run.learner.step
 
-    def spoil(tokens, number):
+    def spoil(tokens, number, rate):
         if number == 4:
             run.learner.model.flat_parameters[7] = np.nan
-        return step(tokens, number)
+        return step(tokens, number, rate)
 
     run.learner.step = spoil
     with pytest.raises(DivergedError, match=r"step 5 \(epoch 2\): the loss is nan, the gradient norm nan"):
@@ -225,7 +225,7 @@ def test_reported_losses_are_means_over_predictions(tmp_path):
 def test_an_infinite_norm_stops_the_training(tmp_path):
     run = trainer(MIXED, mixed_corpus(tmp_path), tmp_path / "run")
     step = run.learner.step
-    run.learner.step = lambda tokens, number: (step(tokens, number)[0], np.float32(np.inf))
+    run.learner.step = lambda *arguments: (step(*arguments)[0], np.float32(np.inf))
     with pytest.raises(DivergedError, match=r"step 1 \(epoch 1\): the loss is .*, the gradient norm inf"):
         run.run()
 
@@ -245,9 +245,9 @@ def test_a_checkpoint_within_the_epoch(corpus_file, tmp_path):
     run, seen = trainer(SETTINGS, corpus_file, tmp_path / "run"), []
     step = run.learner.step
 
-    def look(tokens, number):
+    def look(*arguments):
         seen.append(checkpoint.read_arrays(tmp_path / "run" / "state.safetensors")[1]["step"])
-        return step(tokens, number)
+        return step(*arguments)
 
     run.learner.step = look
     run.run()
