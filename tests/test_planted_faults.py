@@ -280,7 +280,7 @@ FAULTS = [
         check(test_every_size.test_every_batch_of_an_epoch, threads=1, tmp_path=None),
         size("training step")),
     Fault("learner: every step draws the same masks", [(
-        learner, "(self.settings.seed, DROPOUT, number)", "(self.settings.seed, DROPOUT, 0)")],
+        learner, "(settings.seed, DROPOUT, number)", "(settings.seed, DROPOUT, 0)")],
         check(test_dropout.test_masks_are_independent, pair="steps"), size("training step")),
     Fault("backend: what passes is not scaled up", [(
         backend, "/ np.asarray(1 - rate, dtype)", "/ np.asarray(1, dtype)")],

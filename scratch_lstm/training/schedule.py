@@ -15,9 +15,9 @@ def learning_rate(settings: Settings, step: int, steps: int) -> float:
 
     derivations/13_better_poems.md, section 13.4.
     """
-    rate = settings.learning_rate
-    if step < settings.warmup:
-        return rate * (step + 1) / settings.warmup
+    rate, warmup = settings.learning_rate, settings.warmup
+    if step < warmup:
+        return rate * (step + 1) / warmup
     if settings.schedule == "cosine":
-        return rate * (1 + math.cos(math.pi * (step - settings.warmup) / (steps - settings.warmup))) / 2
+        return rate * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
     return rate
