@@ -20,7 +20,7 @@ from ..errors import InputError, one_line
 from .manifest import read_groups
 from .near_lines import near_groups
 from .reader import Reading, read_bytes, read_poems
-from .vocabulary import END, OTHER_MARKS, START, Vocabulary, shared_form
+from .vocabulary import END, OTHER_MARKS, START, Vocabulary, count_forms, shared_form
 
 
 def add_marks(poems: list[str]) -> str:
@@ -97,8 +97,7 @@ class Corpus:
         rarest = words[np.argsort(counts, kind="stable")][:10]
         yield f"  rarest characters: {one_line(' '.join(self.vocabulary.words[n] for n in rarest))}"
         if self.vocabulary.form is None:
-            forms = Counter(shared_form([poem], self.vocabulary.words) for poem in self.poems)
-            (form, count), = forms.most_common(1)
+            (form, count), = count_forms(self.poems, self.vocabulary.words).most_common(1)
             if count >= 0.9 * len(self.poems):
                 yield (f"  {count:,} of {len(self.poems):,} poems have the form {form}; --strict needs that "
                        "all have it")
