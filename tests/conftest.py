@@ -1,7 +1,8 @@
-"""What several test files share: one hypothesis profile, and a small made-up corpus."""
+"""What several test files share: one hypothesis profile, a small made-up corpus, and a finished run."""
 
 import numpy as np
 import pytest
+from helpers.small_run import finish_small_run
 from hypothesis import Phase, settings
 
 # no deadlines (timings are no test's business), and nothing stored
@@ -23,3 +24,9 @@ def corpus_file(tmp_path):
     poems = [f"{next(lines)}，{next(lines)}。{next(lines)}，{next(lines)}。" for _ in range(40)]
     file.write_text("\n".join(poems) + "\n", encoding="utf-8")
     return file
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """The folder of a finished run of one epoch; a test that changes it takes a copy."""
+    return finish_small_run(tmp_path_factory.mktemp("finished"))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.small_run import TINY
 
 import scratch_lstm
 import train_poems
@@ -15,23 +16,12 @@ from scratch_lstm.training.run_directory import RunDirectory
 
 ROOT = Path(train_poems.__file__).parent
 SCRIPT = str(ROOT / "train_poems.py")
-TINY = ["--epochs", "2", "--batch-size", "8", "--embedding-size", "3", "--hidden-size", "4",
-        "--num-layers", "1", "--backend", "numpy"]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
 
 def start(*arguments, **options):
     return subprocess.run([sys.executable, SCRIPT, *map(str, arguments)], text=True, timeout=120,
                           **{"capture_output": True} | options)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    lines = [f"{a}山水{b}月，风{b}花{a}雪。" for a in "一二三四五六" for b in "七八九十百千"]
-    (folder / "poems.txt").write_text("\n".join(lines), encoding="utf-8")
-    assert train_poems.main([*TINY, "--corpus", str(folder / "poems.txt"), "--out", str(folder / "run")]) == 0
-    return folder / "run"
 
 
 # output that nobody reads
@@ -47,9 +37,9 @@ def test_a_full_output_costs_no_training(corpus_file, tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_poems_on_a_full_output(run):
+def test_poems_on_a_full_output(finished_run):
     with open("/dev/full", "w") as full:
-        done = start("--generate", run, stdout=full, stderr=subprocess.PIPE, capture_output=False)
+        done = start("--generate", finished_run, stdout=full, stderr=subprocess.PIPE, capture_output=False)
     assert done.returncode == 1
     assert done.stderr == "error: the output: cannot be written (No space left on device)\n"
 
@@ -104,9 +94,9 @@ def test_no_cache_can_be_written(corpus_file, tmp_path):
 # locales, names
 
 @posix
-def test_chinese_prompts_in_a_c_locale(run):
+def test_chinese_prompts_in_a_c_locale(finished_run):
     locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PATH": os.environ["PATH"]}
-    done = start("--generate", run, "--prompt", "山", env=locale)
+    done = start("--generate", finished_run, "--prompt", "山", env=locale)
     assert done.returncode == 0 and r"\u5c71" in done.stdout
 
 
@@ -131,9 +121,9 @@ def test_a_name_whose_bytes_are_no_text(corpus_file, tmp_path):
     assert subprocess.run([sys.executable, SCRIPT, "--resume", out], capture_output=True).returncode == 0
 
 
-def test_messages_are_one_line(run, capsys):
+def test_messages_are_one_line(finished_run, capsys):
     for prompt in ("山\n水", "\x1b[31m", "山\u2028", "龙\r"):
-        assert train_poems.main(["--generate", str(run), "--prompt", prompt]) == 2
+        assert train_poems.main(["--generate", str(finished_run), "--prompt", prompt]) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and error.endswith("\n") and one_line(error[:-1]) == error[:-1]
 
@@ -153,8 +143,8 @@ def test_numbers_that_no_machine_has(flags, corpus_file, tmp_path, capsys):
     assert error.startswith("error: ") and error.count("\n") == 1 and not (tmp_path / "run").exists()
 
 
-def test_many_poems_come_in_parts_and_are_the_same(run, capsys, monkeypatch):
-    flags = ["--generate", str(run), "--prompt", "山", "--temperature", "1", "--count", "7"]
+def test_many_poems_come_in_parts_and_are_the_same(finished_run, capsys, monkeypatch):
+    flags = ["--generate", str(finished_run), "--prompt", "山", "--temperature", "1", "--count", "7"]
     assert train_poems.main(flags) == 0
     at_once = capsys.readouterr().out
     monkeypatch.setattr(train_poems.writing, "AT_A_TIME", 2)
@@ -165,10 +155,11 @@ def test_many_poems_come_in_parts_and_are_the_same(run, capsys, monkeypatch):
     assert "to write these poems needs" in capsys.readouterr().err
 
 
-def test_free_acrostics_say_how_many_have_all_their_characters(run, capsys):
-    assert train_poems.main(["--generate", str(run), "--acrostic", "山风", "--strict"]) == 0
+def test_free_acrostics_say_how_many_have_all_their_characters(finished_run, capsys):
+    assert train_poems.main(["--generate", str(finished_run), "--acrostic", "山风", "--strict"]) == 0
     assert "# 1 of 1 have all the characters of their acrostic" in capsys.readouterr().out
-    assert train_poems.main(["--generate", str(run), "--acrostic", "山风花雪月", "--temperature", "1"]) == 0
+    drawn = ["--acrostic", "山风花雪月", "--temperature", "1"]
+    assert train_poems.main(["--generate", str(finished_run), *drawn]) == 0
     assert "# 0 of 1 have all the characters of their acrostic" in capsys.readouterr().out
 
 

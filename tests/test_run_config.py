@@ -5,13 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from helpers.small_run import TINY
 
 import train_poems
 from scratch_lstm.training import commands, memory, run_config
 from scratch_lstm.training.settings import LARGEST, Settings
 
-TINY = ["--epochs", "1", "--batch-size", "8", "--embedding-size", "3", "--hidden-size", "4",
-        "--num-layers", "1", "--backend", "numpy"]
 OLD_RUN = Path(__file__).parent / "data" / "old_run"
 
 
