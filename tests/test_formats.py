@@ -7,6 +7,7 @@ import json
 import pytest
 
 from scratch_lstm.errors import InputError
+from scratch_lstm.poems.characters import normalise
 from scratch_lstm.poems.reader import Reading, read_bytes, read_poems
 
 POEMS = ["一山水七月，风七花一雪。", "二山水八月，风八花二雪。", "三山水九月，风九花三雪。", "四山水十月，风十花四雪。"]
@@ -107,6 +108,51 @@ ORDINARY = ["甲乙丙丁戊,己庚辛壬癸.\n子丑寅卯辰,巳午未申酉."
 def test_ordinary_lines_are_not_taken_for_a_format(text, tmp_path):
     found = read(tmp_path, text)
     assert len(found.poems) == len(text.rstrip("\n").split("\n")) and not found.said
+
+
+PLAIN = ["title:content", "title：content", "title::author::content", "CSV, Chinese header", "JSON lines"]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_format_that_was_wrongly_recognised(name, tmp_path):
+    """What was said names the flag, and with it each line is a poem, in the file's own order."""
+    text = READ[name].replace("\r\n", "\n").rstrip("\n")
+    assert "--format text" in read(tmp_path, text).said[-1]
+    found = read(tmp_path, text, format="text")
+    assert found.poems == normalise(text)[0].split("\n") and not found.said
+    assert found.reading == Reading(format="text", poems_are="lines")
+
+
+@pytest.mark.parametrize("name", ["subtitles", "LRC", "Markdown", "LaTeX", "program code", "YAML", "HTML",
+                                  "numbered list", "segmented", "word list", "numbers", "a table"])
+def test_a_file_that_was_wrongly_refused(name, tmp_path):
+    text = REFUSED[name][0].replace("\n\n", "\n").replace("\t", " ")
+    if name != "a table":
+        with pytest.raises(InputError, match="--format text"):
+            read(tmp_path, text)
+    assert len(read(tmp_path, text, format="text").poems) == len(text.rstrip("\n").split("\n"))
+
+
+def test_the_other_refusals_name_the_flag_too(tmp_path):
+    for data in ("title,content\n题,一山水\n题,二山,水\n", "title,author\n题,佚名\n", '"题","一山水"\n"目","二山水"',
+                 '[{"name": "佚名"}]', b"BZh, the start of a poem"):
+        with pytest.raises(InputError, match="--format text"):
+            read(tmp_path, data)
+    assert read(tmp_path, b"BZh, the start of a poem", format="text").poems == ["BZh, the start of a poem"]
+
+
+def test_a_plain_text_has_no_column_but_may_have_paragraphs(tmp_path):
+    with pytest.raises(InputError, match="--column has no effect with --format text"):
+        read(tmp_path, table(","), column="content", format="text")
+    found = read(tmp_path, "题一:\n一山水，\n\n题二:\n二山水，\n\n题三:\n三山水，", format="text")
+    assert found.poems == ["题一：一山水，", "题二：二山水，", "题三：三山水，"]
+    assert found.reading == Reading(format="text", poems_are="paragraphs")
+
+
+def test_what_was_found_plain_stays_plain(tmp_path):
+    """A later version may know more formats; the run reads its corpus as it did."""
+    assert read(tmp_path, "\n".join(POEMS)).reading.format == "text"
+    assert read(tmp_path, table(",")).reading.format == "auto"
 
 
 def test_a_row_that_does_not_fit_is_named(tmp_path):

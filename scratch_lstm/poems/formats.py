@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
+from .not_poems import ASK
 
 POEM_KEYS = ("paragraphs", "content", "para", "poem", "body", "text", "verse", "内容", "正文", "诗句", "诗", "原文",
              "詩")
 OTHER_KEYS = {"title", "author", "dynasty", "id", "no", "标题", "题目", "诗名", "作者", "朝代", "標題", "詩名",
               "序号", "类型", "type", "rhythmic", "chapter", "section", "name", "tags"}
 TITLE = re.compile(r"[^:：，。,.!?！？；;\s][^:：，。？！；]{0,150}(::[^:]{0,60})*[:：]{1,2}(?!//)")
-ASK = "save the poems as a UTF-8 text, one poem a line"
 
 
 @dataclass
@@ -117,7 +117,7 @@ def read_table(path: str, text: str, column: str | None) -> Found | None:
         if has_tabs or quoted_fields(text):
             raise InputError(f"{path}: looks like a table ({'TSV' if has_tabs else 'CSV'}) without a header; "
                              "write one as its first line, e.g. title,content, and name the column: "
-                             "--column content")
+                             f"--column content, or {ASK}")
         return None
     try:
         rows = [row for row in csv.reader(io.StringIO(text.lstrip("\ufeff")), delimiter=delimiter) if row]
@@ -127,13 +127,13 @@ def read_table(path: str, text: str, column: str | None) -> Found | None:
     name = column.lower() if column else next((key for key in POEM_KEYS if key in header), None)
     if name is None or name not in header:
         raise InputError(f"{path}: a table without a column {column or 'content'}; name one of its columns: "
-                         f"--column {' or '.join(header[:6])}")
+                         f"--column {' or '.join(header[:6])}, or {ASK}")
     place = header.index(name)
     found = Found([], [], [])
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(header):
             raise InputError(f"{path}, row {number}: {len(row)} fields, the header has {len(header)}; "
-                             "put quotes around a field that has the separator in it")
+                             f"put quotes around a field that has the separator in it, or {ASK}")
         poem = join_lines(row[place].split("\n"))
         if poem:
             found.poems.append(poem)

@@ -6,7 +6,7 @@ import re
 
 from ..errors import InputError
 
-ASK = "save the poems as a UTF-8 text, one poem a line"
+ASK = "save the poems as a UTF-8 text, one poem a line (if it is one: --format text)"
 BINARY = {
     b"%PDF": "a PDF file", b"PK\x03\x04": "a ZIP archive, or a Word, Excel or EPUB file",
     b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file", b"\xfd7zXZ": "an xz file",
@@ -42,9 +42,6 @@ def refuse_binary(path: str, data: bytes) -> None:
     for magic, name in BINARY.items():
         if data.startswith(magic):
             raise InputError(f"{path}: looks like {name}, not like a text; {ASK}")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InputError(f"{path}, line 1: byte 0 of the file is not UTF-8 (it looks like UTF-16); "
-                         "give --encoding utf-16, or save the file as UTF-8")
 
 
 def refuse_text(path: str, text: str) -> None:

@@ -18,17 +18,25 @@ from .formats import Found, join_lines, read_format
 from .not_poems import refuse_binary, refuse_text
 
 FIRST_RULES = {"byte-order mark", "CRLF line ends", "spaces at line ends", "half-width punctuation"}
-CHINESE_ENCODINGS = {"gb18030": "GB18030 or GBK", "big5": "Big5"}
+ENCODINGS = {"gb18030": "GB18030 or GBK", "big5": "Big5", "utf-16": "UTF-16"}
+UTF_16_MARKS = b"\xff\xfe", b"\xfe\xff"
 COMMON = set("一不人山無无日風风春來来花月天年有中上下秋水雲云何自此生白時时長长行歸归東东江心夜落見见是知去相為为空君，。")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file is to be read: the flags --encoding, --column and --poems-are; `auto` looks at the file."""
+    """How a file is to be read: the flags --encoding, --column, --format and --poems-are; `auto` looks at the
+    file. Raises InputError for flags that contradict each other."""
 
     encoding: str | None = None
     column: str | None = None
+    format: str = "auto"
     poems_are: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.column is not None and self.format == "text":
+            raise InputError("--column has no effect with --format text, which takes lines whole; "
+                             "leave one of them out")
 
 
 @dataclass
@@ -58,7 +66,6 @@ def decode(path: Path, data: bytes, encoding: str | None = None) -> str:
                              "give for example gb18030 or big5") from None
         except UnicodeError as error:
             raise InputError(f"{path}: is not {encoding} ({error}); give another --encoding") from None
-    refuse_binary(str(path), data)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -66,15 +73,17 @@ def decode(path: Path, data: bytes, encoding: str | None = None) -> str:
         guess = guess_encoding(data)
         advice = "save the file as UTF-8" if guess is None else (
             f"give --encoding {guess}, or save the file as UTF-8: iconv -f {guess} -t UTF-8 FILE > NEW")
-        looks = f" (it looks like {CHINESE_ENCODINGS[guess]})" if guess else ""
+        looks = f" (it looks like {ENCODINGS[guess]})" if guess else ""
         raise InputError(f"{path}, line {line}: byte {error.start} of the file is not UTF-8{looks}; "
                          f"{advice}") from None
 
 
 def guess_encoding(data: bytes) -> str | None:
-    """gb18030 or big5, whichever gives more common characters; None if neither gives many."""
+    """utf-16 by its mark; else gb18030 or big5, whichever gives more common characters, if it gives many."""
+    if data.startswith(UTF_16_MARKS):
+        return "utf-16"
     best, name = 0.05, None
-    for encoding in CHINESE_ENCODINGS:
+    for encoding in ("gb18030", "big5"):
         try:
             text = data.decode(encoding)
         except UnicodeError:
@@ -87,14 +96,13 @@ def guess_encoding(data: bytes) -> str | None:
 
 def read_poems(path: Path, data: bytes, reading: Reading = Reading(), limit: int | None = None) -> Poems:
     """The poems, without START and END; of at most `limit` characters each, if that is given."""
+    if reading.format == "auto" and reading.encoding is None:
+        refuse_binary(str(path), data)
     text = decode(path, data, reading.encoding)
-    lf = text.replace("\r\n", "\n")
-    lf = lf if "\n" in lf else lf.replace("\r", "\n")
-    found = read_format(str(path), lf, reading.column)
+    found = recognise(path, text, reading.column) if reading.format == "auto" else None
     if found is None:
-        refuse_text(str(path), lf)
         text, normalised = normalise(text)
-        found, reading = split_poems(path, text, reading)
+        found, reading = split_poems(path, text, replace(reading, format="text"))
     else:
         reading = replace(reading, poems_are="lines")
         lines = (poem.replace("\n", " ").replace("\r", " ") for poem in found.poems)
@@ -102,6 +110,21 @@ def read_poems(path: Path, data: bytes, reading: Reading = Reading(), limit: int
         found.poems = text.split("\n")
     check_poems(path, found, limit)
     return Poems(found.poems, normalised, reading, found.said)
+
+
+def recognise(path: Path, text: str, column: str | None) -> Found | None:
+    """The poems of a file in one of the known formats; None for a plain text. InputError for what is neither.
+
+    Both may be a mistake, so what is said, and the error, name the flag against it.
+    """
+    lf = text.replace("\r\n", "\n")
+    lf = lf if "\n" in lf else lf.replace("\r", "\n")
+    found = read_format(str(path), lf, column)
+    if found is None:
+        refuse_text(str(path), lf)
+    else:
+        found.said.append("if each line is a poem as it is: --format text")
+    return found
 
 
 def split_poems(path: Path, text: str, reading: Reading) -> tuple[Found, Reading]:
