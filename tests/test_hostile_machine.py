@@ -1,5 +1,6 @@
 """Machines and prompts as they are: no cache, no output, other locales, odd names."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -74,21 +75,72 @@ def test_a_pipe_whose_reader_ends_saves_the_run(corpus_file, tmp_path):
 # no place for caches
 
 @posix
-def test_no_cache_can_be_written(corpus_file, tmp_path):
-    """The source's __pycache__ is not a folder, and there is no home: each process compiles for itself."""
+@pytest.mark.parametrize("backend", ["auto", "numba"])
+def test_no_cache_can_be_written(backend, corpus_file, tmp_path):
+    """The source's __pycache__ is not a folder, and there is no home: each process compiles for itself.
+
+    Permissions would not do: root may write everywhere. Below a file nobody can.
+    """
     pytest.importorskip("numba")
     shutil.copytree(Path(scratch_lstm.__file__).parent, tmp_path / "src" / "scratch_lstm",
                     ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(SCRIPT, tmp_path / "src")
     (tmp_path / "src" / "scratch_lstm" / "kernels" / "__pycache__").write_text("not a folder")
-    nowhere = {name: "/proc/nope" for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "CUPY_CACHE_DIR")}
+    (tmp_path / "file").touch()
+    nowhere = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "CUPY_CACHE_DIR", "NUMBA_CACHE_DIR",
+                             "MPLCONFIGDIR"), str(tmp_path / "file" / "nope"))
+    nowhere["TMPDIR"] = str(tmp_path)            # what matplotlib takes instead
     done = subprocess.run([sys.executable, tmp_path / "src" / "train_poems.py", *TINY, "--epochs", "1",
-                           "--backend", "auto", "--corpus", corpus_file, "--out", tmp_path / "run"],
+                           "--backend", backend, "--corpus", corpus_file, "--out", tmp_path / "run"],
                           capture_output=True, text=True, timeout=300,
                           env={**os.environ, **nowhere, "PYTHONDONTWRITEBYTECODE": "1"})
     assert done.returncode == 0, done.stderr
     assert "epoch  1  training loss" in done.stdout and done.stderr == ""
     assert "backend numba" in done.stdout or "backend cupy" in done.stdout
+
+
+@posix
+def test_compiled_code_that_cannot_be_kept(monkeypatch, tmp_path):
+    """A disk that is full, or a quota: found out only when the first kernel has been compiled."""
+    pytest.importorskip("numba")
+    from numba.core.caching import IndexDataCacheFile
+
+    from scratch_lstm.kernels import numba_jit
+
+    def full(self, key, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(IndexDataCacheFile, "save", full)
+    monkeypatch.setattr(numba_jit, "FOLDER", tmp_path)
+    assert numba_jit.jit()(add_one)(1) == 2 and not list(tmp_path.rglob("*.nb?"))
+    monkeypatch.undo()
+    monkeypatch.setattr(numba_jit, "FOLDER", tmp_path)
+    assert numba_jit.jit()(add_one)(1) == 2 and list(tmp_path.rglob("*.nb?"))
+
+
+def add_one(x):
+    return x + 1
+
+
+@posix
+def test_where_compiled_code_is_kept(monkeypatch, tmp_path):
+    pytest.importorskip("numba")
+    from scratch_lstm.kernels import numba_jit
+
+    (tmp_path / "file").touch()
+    nowhere, name = tmp_path / "file" / "nope", f"numba-{numba_jit.source_hash()}"
+    monkeypatch.setattr(numba_jit.config, "CACHE_DIR", str(tmp_path / "named"))
+    assert numba_jit.cache_folder() == tmp_path / "named" / name
+    monkeypatch.setattr(numba_jit.config, "CACHE_DIR", str(nowhere))
+    monkeypatch.setattr(numba_jit, "HERE", nowhere)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    name = f"numba-{numba_jit.source_hash()}"
+    assert numba_jit.cache_folder() == tmp_path / "user" / "scratch-lstm" / name
+    monkeypatch.setenv("XDG_CACHE_HOME", str(nowhere))
+    assert numba_jit.cache_folder() is None
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert numba_jit.cache_folder() == tmp_path / "home" / ".cache" / "scratch-lstm" / name
 
 
 # locales, names

@@ -90,7 +90,8 @@ def test_how_a_file_was_read_is_kept(tmp_path, main):
 def test_a_plain_text_stays_plain(tmp_path, main):
     """Lines that look like title:content, and are poems as they are."""
     file, run = tmp_path / "poems.txt", tmp_path / "run"
-    file.write_text("\n".join(f"{a}月{b}：山水{b[0]}" for a in "春夏秋冬" for b in ("夜", "夕日", "朝")), encoding="utf-8")
+    lines = [f"{a}月{b}：山水{b[0]}" for a in "春夏秋冬" for b in ("夜", "夕日", "朝")]
+    file.write_text("\n".join(lines), encoding="utf-8")
     status, printed = main(*TINY, "--corpus", file, "--out", tmp_path / "other")
     assert status == 0 and "poem 1: 山水夜\n" in printed and "--format text" in printed
     status, printed = main(*TINY, "--corpus", file, "--out", run, "--format", "text")
