@@ -49,6 +49,10 @@ READ = {
     "title::author::content": "\n".join(f"题{n}::佚名::{poem}" for n, poem in enumerate(POEMS)),
     "JSON objects, not one a line": "\n".join(json.dumps(one, indent=1) for one in objects()),
     "title:content, one empty": "\n".join([f"题{n}:{poem}" for n, poem in enumerate(POEMS)] + ["无题:"]),
+    "JSON, bars between lines": json.dumps([{"content": "|".join(lines)} for lines in LINES]),
+    "CSV, bars between lines": "title,content\n" + "\n".join(f"题,{a}|{b}" for a, b in LINES),
+    "CSV, one column": "content\n" + "\n".join(POEMS) + "\n",
+    "CSV, one column, quoted": '"内容"\r\n\r\n' + "\r\n".join(f'"{poem}"' for poem in POEMS),
     "paragraphs": "\n\n".join("\n".join(lines) for lines in LINES),
     "paragraphs, three line ends between": "\r\n\r\n\r\n".join("\r\n".join(lines) for lines in LINES),
     "lines, CR": "\r".join(POEMS), "lines, BOM": "\ufeff" + "\n".join(POEMS),
@@ -76,6 +80,8 @@ REFUSED = {
     "subtitles": ["1\n00:00:01,000 --> 00:00:02,000\n一山水\n", "WEBVTT\n\n00:01.000 --> 00:02.000\n一山水"],
     "LRC": ["[00:01.00]一山水\n[00:02.00]二山水\n[00:03.00]三山水"],
     "Markdown": ["# 诗选\n\n一山水\n二山水", "一山水\n```\n二山水\n```", "- 一山水\n- 二山水\n- 三山水"],
+    "Git LFS pointer": ["version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 9\n"],
+    "links or paths": ["/poem/1.aspx\n/poem/2.aspx\n", "https://a.org/1\nhttps://a.org/2"],
     "LaTeX": ["\\documentclass{article}\n\\begin{document}\n一山水"],
     "program code": ["import os\n\ndef f(x):\n    return x\n",
                      "#include <stdio.h>\nint main() {\n  return 0;\n}"],
@@ -160,6 +166,42 @@ def test_a_row_that_does_not_fit_is_named(tmp_path):
         read(tmp_path, "title,content\n题,一山水\n题,二山,水\n")
     with pytest.raises(InputError, match="without a column verse; name one of its columns: --column title"):
         read(tmp_path, table(","), column="verse")
+
+
+def test_the_entries_that_a_json_has_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"--column NAME \(haiku, rank\)"):
+        read(tmp_path, json.dumps([{"haiku": ["一山水", "二风月"], "rank": 3}] * 2))
+    with pytest.raises(InputError, match=r"--column NAME \(a, b0, b1, b2, b3, b4, b5, b6\)"):
+        read(tmp_path, json.dumps({"a": {"\n": 1}} | {f"b{n}": n for n in range(9)}))
+    with pytest.raises(InputError, match=r"--column NAME \(a, \\n\)"):
+        read(tmp_path, json.dumps({"a": {"\n": 1}}))
+    for depth in range(100, 3000, 100):
+        with pytest.raises(InputError, match="JSON"):
+            read(tmp_path, '{"a":' * depth + "1" + "}" * depth)
+    with pytest.raises(InputError, match=r"--column NAME \(it has none\)"):
+        read(tmp_path, "[[1]]\n[{}]")
+
+
+def test_poems_with_lost_characters(tmp_path):
+    """Left out of a JSON or a table, whose text nobody edits by hand; in a plain text the line is named."""
+    lost = [POEMS[0], POEMS[1].replace("山", "\ufffd"), *POEMS[2:]]
+    found = read(tmp_path, json.dumps([{"content": poem} for poem in lost]))
+    assert found.poems == [POEMS[0], *POEMS[2:]]
+    assert found.said[-1] == "1 poems with a lost character (U+FFFD) are left out; the first is poem 2"
+    found = read(tmp_path, "title,content\n" + "\n".join(f"题,{poem}" for poem in lost))
+    assert len(found.poems) == 3 and found.said[-1].endswith("the first is row 3")
+    for text in (json.dumps([{"content": lost[1]}]), "\n".join(lost)):
+        with pytest.raises(InputError, match="U\\+FFFD at position 2"):
+            read(tmp_path, text)
+
+
+def test_few_empty_lines_in_a_long_file_make_no_paragraphs(tmp_path):
+    """Poems, one a line, with three empty lines: not four poems of 150 lines."""
+    text = "\n\n".join(["\n".join(POEMS * 38)] * 4)
+    with pytest.raises(InputError, match="line 153: an empty line; .*--poems-are paragraphs"):
+        read(tmp_path, text)
+    assert len(read(tmp_path, text, poems_are="paragraphs").poems) == 4
+    assert len(read(tmp_path, "\n\n".join(["\n".join(POEMS * 20)] * 4)).poems) == 4
 
 
 def test_lines_or_paragraphs(tmp_path):

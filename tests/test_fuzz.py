@@ -85,7 +85,8 @@ def run(folder, *arguments, kept=()):
                       st.lists(TEXTS, min_size=2).map(lambda rows: "\n".join(
                           "题:" + row.replace("\n", "") for row in rows).encode("utf-8", "replace"))),
        flags=st.sampled_from([[], ["--column", "content"], ["--encoding", "gb18030"],
-                              ["--poems-are", "paragraphs"], ["--held-out", "0"]]))
+                              ["--poems-are", "paragraphs"], ["--held-out", "0"], ["--format", "text"],
+                              ["--format", "text", "--poems-are", "lines", "--held-out", "0"]]))
 def test_any_bytes_as_a_corpus(finished, tmp_path_factory, data, flags):
     folder = tmp_path_factory.mktemp("corpus")
     (folder / "poems").write_bytes(data)
@@ -164,6 +165,8 @@ def test_any_flags_and_prompts(finished, data):
     for name in data.draw(st.sets(st.sampled_from(names), max_size=4)):
         value = data.draw(WORDS if name in ("prompt", "acrostic") else NUMBERS)
         flags.append("--strict" if name == "strict" else f"--{name}={value}")
+    if data.draw(st.booleans()):       # a million drawn poems take their time, and are no hang
+        flags.append(f"--count={data.draw(st.integers(-2, 40))}")
     run(folder, "--generate", finished, *flags, kept=contents(folder))
     training = ["hidden-size", "embedding-size", "num-layers", "batch-size", "learning-rate", "clip",
                 "dropout", "held-out", "seed", "threads", "log-every", "save-every", "batch-characters",

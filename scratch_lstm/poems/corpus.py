@@ -126,6 +126,9 @@ class Corpus:
         if held_out == 0:
             return everything, everything[:0]
         _, group, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
+        if len(everything) == 1:
+            raise InputError(f"{self.path}: is one poem, of {self.lengths[0] - 2:,} characters; give one "
+                             "poem a line, or learn this one with --held-out 0")
         if len(sizes) == 1:
             raise InputError(f"{self.path}: the poems are all of one group, none can be held out; "
                              "use --held-out 0")

@@ -1,8 +1,8 @@
 """Which format does a text have? Common formats of poems are read; other files are refused (not_poems.py).
 
 Read: JSON of chinese-poetry (`paragraphs` or `content` in each object, however deep) and JSON lines; CSV and
-TSV with a header; `title:content` and `title::author::content`, one poem a line. The plain cases are
-left to reader.py.
+TSV with a header, also of one column; `title:content` and `title::author::content`, one poem a line. The
+plain cases are left to reader.py.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from .not_poems import ASK
 
 POEM_KEYS = ("paragraphs", "content", "para", "poem", "body", "text", "verse", "内容", "正文", "诗句", "诗", "原文",
              "詩")
 OTHER_KEYS = {"title", "author", "dynasty", "id", "no", "标题", "题目", "诗名", "作者", "朝代", "標題", "詩名",
               "序号", "类型", "type", "rhythmic", "chapter", "section", "name", "tags"}
+BREAK = re.compile(r"[\n|]")      # between the lines of a poem in one entry of a JSON or a table
 TITLE = re.compile(r"[^:：，。,.!?！？；;\s][^:：，。？！；]{0,150}(::[^:]{0,60})*[:：]{1,2}(?!//)")
 
 
@@ -51,12 +53,15 @@ def read_json(path: str, text: str, column: str | None) -> Found:
         documents = list(json_documents(text))
         kind = "JSON" if len(documents) == 1 else "JSON lines"
         poems = [poem for document in documents for poem in strings_of(document, keys) if poem]
+        entries = () if poems else chain.from_iterable(map(names_of, documents))
+        names = ", ".join(islice(dict.fromkeys(entries), 8)) or "it has none"
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: looks like JSON, but is damaged ({' '.join(str(error).split())}); "
                          f"correct it, or {ASK}") from None
     if not poems:
         raise InputError(f"{path}: {kind} without an entry {' or '.join(map(repr, keys[:2]))} that has text; "
-                         f"name the entry that has the poems, --column NAME, or {ASK}")
+                         f"name the entry that has the poems, --column NAME ({names}), "
+                         f"or {ASK}")
     return Found(poems, [f"poem {n}" for n in range(1, len(poems) + 1)],
                  [f"{kind}: {len(poems)} poems, the entries {' or '.join(map(repr, keys[:2]))}; "
                   "titles and authors are left out"])
@@ -70,6 +75,14 @@ def json_documents(text: str) -> Iterator[Any]:
         document, place = decoder.raw_decode(text, place)
         yield document
         place = between.match(text, place).end()  # type: ignore[union-attr]
+
+
+def names_of(value: Any) -> Iterator[str]:
+    """The names of the entries of a JSON document, however deep."""
+    if isinstance(value, dict):
+        yield from map(one_line, value)
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from names_of(each)
 
 
 def strings_of(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
@@ -87,7 +100,7 @@ def strings_of(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
                 if isinstance(each, (dict, list)) and not is_list_of_texts(each):
                     yield from strings_of(each, keys)
         elif isinstance(value[key], str):
-            yield join_lines(value[key].split("\n"))
+            yield join_lines(BREAK.split(value[key]))
         elif is_list_of_texts(value[key]):
             yield join_lines(value[key])
         else:
@@ -107,12 +120,16 @@ def join_lines(lines: list[str]) -> str:
 
 
 def read_table(path: str, text: str, column: str | None) -> Found | None:
-    """CSV, or a table with tabs, semicolons or bars, whose header says which column has the poems."""
+    """CSV, or a table with tabs, semicolons or bars, whose header says which column has the poems.
+
+    A table of one column has no separator; its header is then the whole first line.
+    """
     first, *others = text.lstrip("\ufeff").rstrip("\n").split("\n")
-    delimiter = max("\t,;|", key=first.count)
+    is_one_column = first.strip().strip('"').lower() in POEM_KEYS and others != []
+    delimiter = "\x1f" if is_one_column else max("\t,;|", key=first.count)
     header = [name.strip().strip('"').lower() for name in first.split(delimiter)]
     known = set(POEM_KEYS) | OTHER_KEYS
-    if column is None and (len(header) < 2 or not known.intersection(header)):
+    if column is None and not is_one_column and (len(header) < 2 or not known.intersection(header)):
         has_tabs = others and "\t" in first and all(line.count("\t") == first.count("\t") for line in others)
         if has_tabs or quoted_fields(text):
             raise InputError(f"{path}: looks like a table ({'TSV' if has_tabs else 'CSV'}) without a header; "
@@ -134,7 +151,7 @@ def read_table(path: str, text: str, column: str | None) -> Found | None:
         if len(row) != len(header):
             raise InputError(f"{path}, row {number}: {len(row)} fields, the header has {len(header)}; "
                              f"put quotes around a field that has the separator in it, or {ASK}")
-        poem = join_lines(row[place].split("\n"))
+        poem = join_lines(BREAK.split(row[place]))
         if poem:
             found.poems.append(poem)
             found.where.append(f"row {number}")

@@ -18,6 +18,8 @@ BINARY = {
 
 # name, what marks a line, the part of all lines that must have it (0: one is enough), what to do
 TEXTS = [
+    ("a Git LFS pointer, not the file itself", r"version https://git-lfs\.github\.com/", 0,
+     "fetch the file: git lfs pull"),
     ("HTML or XML", r"\s*(<!doctype|<\?xml|<html|<(head|body|div|p|br|tei|poem|text)\b)", 0,
      "take the text out of the page"),
     ("subtitles", r"(\d+:)?\d\d:\d\d[,.]\d{3} --> |WEBVTT", 0, "take the text out, without times"),
@@ -33,6 +35,7 @@ TEXTS = [
      r"remove the numbers: sed -E 's/^ *[(（\[]?([0-9]+|[一二三四五六七八九十百]+)[.．、)）:：\]] *//' FILE > NEW"),
     ("words with tags (a segmented corpus)", r"\S+/[a-z]{1,3}( +\S+/[a-z]{1,3})+", 0.5, "join the words"),
     ("a word list with counts", r"\S{1,8}[ \t]\d+$", 0.8, "give poems instead"),
+    ("a list of links or paths", r"\s*(https?://|www\.|/)\S+$", 0.8, "give the poems that they lead to"),
     ("numbers", r"[-+\d.eE,; ]+$", 0.8, "give poems instead"),
 ]
 

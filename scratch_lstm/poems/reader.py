@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 
 from ..errors import InputError
@@ -19,6 +20,7 @@ from .not_poems import refuse_binary, refuse_text
 
 FIRST_RULES = {"byte-order mark", "CRLF line ends", "spaces at line ends", "half-width punctuation"}
 ENCODINGS = {"gb18030": "GB18030 or GBK", "big5": "Big5", "utf-16": "UTF-16"}
+LONGEST = 100    # lines of a paragraph, on average; with more they are poems, and some empty lines
 UTF_16_MARKS = b"\xff\xfe", b"\xfe\xff"
 COMMON = set("一不人山無无日風风春來来花月天年有中上下秋水雲云何自此生白時时長长行歸归東东江心夜落見见是知去相為为空君，。")
 
@@ -108,6 +110,7 @@ def read_poems(path: Path, data: bytes, reading: Reading = Reading(), limit: int
         lines = (poem.replace("\n", " ").replace("\r", " ") for poem in found.poems)
         text, normalised = normalise("\n".join(lines))
         found.poems = text.split("\n")
+        leave_out_lost(found)
     check_poems(path, found, limit)
     return Poems(found.poems, normalised, reading, found.said)
 
@@ -127,6 +130,17 @@ def recognise(path: Path, text: str, column: str | None) -> Found | None:
     return found
 
 
+def leave_out_lost(found: Found) -> None:
+    """Without the poems that have U+FFFD, a character lost in an earlier conversion, unless all have it: in a
+    JSON or a table nobody wants to find and delete them by hand."""
+    whole = ["\ufffd" not in poem for poem in found.poems]
+    if any(whole) and not all(whole):
+        found.said.append(f"{whole.count(False)} poems with a lost character (U+FFFD) are left out; the "
+                          f"first is {found.where[whole.index(False)]}")
+        found.poems = list(compress(found.poems, whole))
+        found.where = list(compress(found.where, whole))
+
+
 def split_poems(path: Path, text: str, reading: Reading) -> tuple[Found, Reading]:
     """The poems of a normalised plain text, by lines or paragraphs."""
     lines = text.rstrip("\n").split("\n")
@@ -141,7 +155,8 @@ def split_poems(path: Path, text: str, reading: Reading) -> tuple[Found, Reading
     several = sum(len(paragraph) > 1 for paragraph in paragraphs)
     are = reading.poems_are
     if are == "auto":
-        are = "paragraphs" if len(paragraphs) > 2 and 2 * several >= len(paragraphs) else "lines"
+        is_like_it = len(paragraphs) > 2 and 2 * several >= len(paragraphs)
+        are = "paragraphs" if is_like_it and len(lines) <= LONGEST * len(paragraphs) else "lines"
     if are == "lines":
         return (Found(lines, [f"line {number}" for number in range(1, len(lines) + 1)], []),
                 replace(reading, poems_are=are))
