@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 
@@ -182,16 +183,19 @@ def test_the_entries_that_a_json_has_are_named(tmp_path):
         read(tmp_path, "[[1]]\n[{}]")
 
 
-def test_poems_with_lost_characters(tmp_path):
-    """Left out of a JSON or a table, whose text nobody edits by hand; in a plain text the line is named."""
-    lost = [POEMS[0], POEMS[1].replace("山", "\ufffd"), *POEMS[2:]]
-    found = read(tmp_path, json.dumps([{"content": poem} for poem in lost]))
-    assert found.poems == [POEMS[0], *POEMS[2:]]
-    assert found.said[-1] == "1 poems with a lost character (U+FFFD) are left out; the first is poem 2"
-    found = read(tmp_path, "title,content\n" + "\n".join(f"题,{poem}" for poem in lost))
-    assert len(found.poems) == 3 and found.said[-1].endswith("the first is row 3")
-    for text in (json.dumps([{"content": lost[1]}]), "\n".join(lost)):
-        with pytest.raises(InputError, match="U\\+FFFD at position 2"):
+@pytest.mark.parametrize("character", ["\ufffd", "\x87", "\u2028"])
+def test_poems_with_damaged_characters(character, tmp_path):
+    """A few are left out of a JSON or a table, whose text nobody edits; in a plain text the line is named."""
+    poems, code = POEMS * 4, f"U+{ord(character):04X}"
+    damaged = [POEMS[0], POEMS[1].replace("山", character), *poems[2:]]
+    found = read(tmp_path, json.dumps([{"content": poem} for poem in damaged]))
+    assert found.poems == [POEMS[0], *poems[2:]]
+    assert found.said[-1] == ("1 poems with a damaged character are left out; the first is poem 2, "
+                              f"with {code}")
+    found = read(tmp_path, "title,content\n" + "\n".join(f"题,{poem}" for poem in damaged))
+    assert len(found.poems) == 15 and f"the first is row 3, with {code}" in found.said[-1]
+    for text in (json.dumps([{"content": poem} for poem in damaged[:4]]), "\n".join(damaged)):
+        with pytest.raises(InputError, match=re.escape(f"{code} at position 2")):
             read(tmp_path, text)
 
 

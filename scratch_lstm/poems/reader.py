@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass, field, replace
-from itertools import compress
 from pathlib import Path
 
 from ..errors import InputError
 from ..files import read_file
-from .characters import normalise, refuse
+from .characters import REFUSED, normalise, refuse
 from .formats import Found, join_lines, read_format
 from .not_poems import refuse_binary, refuse_text
 
@@ -110,7 +109,7 @@ def read_poems(path: Path, data: bytes, reading: Reading = Reading(), limit: int
         lines = (poem.replace("\n", " ").replace("\r", " ") for poem in found.poems)
         text, normalised = normalise("\n".join(lines))
         found.poems = text.split("\n")
-        leave_out_lost(found)
+        leave_out_damaged(found)
     check_poems(path, found, limit)
     return Poems(found.poems, normalised, reading, found.said)
 
@@ -130,15 +129,18 @@ def recognise(path: Path, text: str, column: str | None) -> Found | None:
     return found
 
 
-def leave_out_lost(found: Found) -> None:
-    """Without the poems that have U+FFFD, a character lost in an earlier conversion, unless all have it: in a
-    JSON or a table nobody wants to find and delete them by hand."""
-    whole = ["\ufffd" not in poem for poem in found.poems]
-    if any(whole) and not all(whole):
-        found.said.append(f"{whole.count(False)} poems with a lost character (U+FFFD) are left out; the "
-                          f"first is {found.where[whole.index(False)]}")
-        found.poems = list(compress(found.poems, whole))
-        found.where = list(compress(found.where, whole))
+def leave_out_damaged(found: Found) -> None:
+    """Without the poems that have a character that is refused, if they are fewer than one of ten: in JSON or
+    a table nobody wants to find and delete them by hand."""
+    damaged = {number: match[0] for number, poem in enumerate(found.poems)
+               if (match := REFUSED.search(poem))}
+    if damaged and 10 * len(damaged) < len(found.poems):
+        first = min(damaged)
+        found.said.append(f"{len(damaged)} poems with a damaged character are left out; the first is "
+                          f"{found.where[first]}, with U+{ord(damaged[first]):04X}")
+        whole = [number for number in range(len(found.poems)) if number not in damaged]
+        found.poems = [found.poems[number] for number in whole]
+        found.where = [found.where[number] for number in whole]
 
 
 def split_poems(path: Path, text: str, reading: Reading) -> tuple[Found, Reading]:
