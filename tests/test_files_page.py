@@ -32,7 +32,7 @@ def rows(name, columns):
 
 
 @each
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("number", range(8))
 def test_every_example_is_read_as_the_page_says(name, number, tmp_path):
     _, example, learnt, said, flag = rows(name, 5)[number]
     path = tmp_path / "poems"

@@ -54,6 +54,8 @@ READ = {
     "CSV, bars between lines": "title,content\n" + "\n".join(f"题,{a}|{b}" for a, b in LINES),
     "CSV, one column": "content\n" + "\n".join(POEMS) + "\n",
     "CSV, one column, quoted": '"内容"\r\n\r\n' + "\r\n".join(f'"{poem}"' for poem in POEMS),
+    "a space between characters": "\n".join(" ".join(poem) for poem in POEMS),
+    "a space between characters, CRLF": "\r\n".join(" ".join(poem) + " " for poem in POEMS) + "\r\n",
     "paragraphs": "\n\n".join("\n".join(lines) for lines in LINES),
     "paragraphs, three line ends between": "\r\n\r\n\r\n".join("\r\n".join(lines) for lines in LINES),
     "lines, CR": "\r".join(POEMS), "lines, BOM": "\ufeff" + "\n".join(POEMS),
@@ -82,6 +84,8 @@ REFUSED = {
     "LRC": ["[00:01.00]一山水\n[00:02.00]二山水\n[00:03.00]三山水"],
     "Markdown": ["# 诗选\n\n一山水\n二山水", "一山水\n```\n二山水\n```", "- 一山水\n- 二山水\n- 三山水"],
     "Git LFS pointer": ["version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 9\n"],
+    "Project Gutenberg": ["Poems\n\n*** START OF THE PROJECT GUTENBERG EBOOK POEMS ***\n\nA line\nAnother"],
+    "wiki markup": ["[[File:a.png]]\n== 春 ==\n一山水", "{{header|title=诗}}\n== 春 ==\n一山水，\n二风月。\n[[Category:诗]]"],
     "links or paths": ["/poem/1.aspx\n/poem/2.aspx\n", "https://a.org/1\nhttps://a.org/2"],
     "LaTeX": ["\\documentclass{article}\n\\begin{document}\n一山水"],
     "program code": ["import os\n\ndef f(x):\n    return x\n",
@@ -107,7 +111,8 @@ def test_what_holds_none_is_refused_by_name(name, data, tmp_path):
     assert "; " in message, "it says what to do"
 
 
-ORDINARY = ["甲乙丙丁戊,己庚辛壬癸.\n子丑寅卯辰,巳午未申酉.", "问：何处是？答：山中。\n问：何时归？答：秋后。\n",
+ORDINARY = ["一 二 三\n山水 风月\n春 秋", "a b c\nthe end of it",
+            "甲乙丙丁戊,己庚辛壬癸.\n子丑寅卯辰,巳午未申酉.", "问：何处是？答：山中。\n问：何时归？答：秋后。\n",
             "Every Good Boy\nEats Grapes", "一，山。\n二，水。", "山/水\n风/月"]
 
 

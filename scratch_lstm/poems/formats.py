@@ -1,8 +1,8 @@
 """Which format does a text have? Common formats of poems are read; other files are refused (not_poems.py).
 
 Read: JSON of chinese-poetry (`paragraphs` or `content` in each object, however deep) and JSON lines; CSV and
-TSV with a header, also of one column; `title:content` and `title::author::content`, one poem a line. The
-plain cases are left to reader.py.
+TSV with a header, also of one column. Formats whose poems are single lines: line_formats.py. The plain cases
+are left to reader.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ POEM_KEYS = ("paragraphs", "content", "para", "poem", "body", "text", "verse", "
 OTHER_KEYS = {"title", "author", "dynasty", "id", "no", "标题", "题目", "诗名", "作者", "朝代", "標題", "詩名",
               "序号", "类型", "type", "rhythmic", "chapter", "section", "name", "tags"}
 BREAK = re.compile(r"[\n|]")      # between the lines of a poem in one entry of a JSON or a table
-TITLE = re.compile(r"[^:：，。,.!?！？；;\s][^:：，。？！；]{0,150}(::[^:]{0,60})*[:：]{1,2}(?!//)")
 
 
 @dataclass
@@ -42,9 +41,9 @@ def read_format(path: str, text: str, column: str | None) -> Found | None:
     text: with LF line ends. column: the column or key that has the poems. Raises InputError.
     """
     start = text.lstrip("\ufeff \n\t")[:200]
-    if re.match(r"[\[{]\s*[{\[\"]", start):
+    if re.match(r'[\[{]\s*"|\[\s*[{\[][\s\d"\]}{\[]', start):
         return read_json(path, text, column)
-    return read_table(path, text, column) or read_titles(text)
+    return read_table(path, text, column)
 
 
 def read_json(path: str, text: str, column: str | None) -> Found:
@@ -163,33 +162,3 @@ def quoted_fields(text: str) -> bool:
     """Whether most lines begin and go on like quoted fields of CSV."""
     lines = [line for line in text.split("\n")[:1000] if line]
     return len(lines) > 1 and sum(bool(re.match('"[^"]*",', line)) for line in lines) > 0.5 * len(lines)
-
-
-def read_titles(text: str) -> Found | None:
-    """`title:content`, if nearly all lines are of that kind, with titles that differ."""
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    matches = [(TITLE.match(line.lstrip("\ufeff")), number, line) for number, line in lines]
-    titles = {match[0] for match, _, _ in matches if match}
-    with_text = sum(match is not None and match.end() < len(line.strip("\ufeff \r"))
-                    for match, _, line in matches)
-    keys = sum(re.fullmatch(r"[A-Za-z_][\w ]*:", title) is not None for title in titles)
-    if keys > 0.5 * len(titles):
-        return None                              # YAML, a letter's head or a conversation
-    if len(lines) < 2 or with_text < 0.8 * len(lines) or len(titles) < max(2, 0.3 * with_text):
-        return None
-    half = sum(match is not None and match[0].endswith(":") for match, _, _ in matches)
-    if half < 0.8 * len(lines) and len({len(match[0]) for match, _, _ in matches if match}) < 2:
-        return None                              # a colon at one place of every line: a form, not a title
-    found, empty, without = Found([], [], []), 0, 0
-    for match, number, line in matches:
-        poem = line.lstrip("\ufeff")[match.end() if match else 0:].strip()
-        without += match is None
-        if poem:
-            found.poems.append(poem)
-            found.where.append(f"line {number}")
-        else:
-            empty += 1
-    found.said.append(f"title:content, {len(found.poems)} poems: what is before the colon is left out"
-                      + f"; {empty} titles without a poem" * bool(empty)
-                      + f"; {without} lines without a title, kept whole" * bool(without))
-    return found

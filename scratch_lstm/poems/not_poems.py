@@ -27,6 +27,9 @@ TEXTS = [
      r"remove the times: sed -E 's/\[[0-9:.]+\]//g' FILE > NEW"),
     ("Markdown", r"#{1,6} \S|```|\|?\s*:?-{3,}:?\s*\|", 0, "take the poems out"),
     ("a Markdown list", r"\s*[*+-] \S", 0.5, "take the marks of the list out"),
+    ("a book of Project Gutenberg with its licence", r"\*\*\* ?START OF (THE|THIS) PROJECT GUTENBERG", 0,
+     "delete all before the line *** START and all from the line *** END on"),
+    ("wiki markup", r"\s*(\{\{|\[\[|={2,6}[^=]+={2,6}\s*$)", 0.05, "take the poems out"),
     ("LaTeX", r"\s*\\(documentclass|begin|usepackage|section)\b", 0, "take the poems out"),
     ("program code", r"\s*(import \w|from \w+ import|def \w+\(|class \w+[(:]|#include|#!/|function \w*\(|"
                      r"(var|let|const) \w+ ?=|local \w+|return\b.*;|if __name__)", 0.03, "give a text"),

@@ -1,8 +1,9 @@
 """The one reader of poem files: from bytes to poems, each a line of characters.
 
-The encoding is UTF-8, or the one that is asked for. What the file is (formats.py, not_poems.py), whether its
-poems are lines or paragraphs between empty lines, and what becomes of each character (characters.py) is
-decided here. Anything that cannot be learnt raises InputError with the file, the line and what to do.
+The encoding is UTF-8, or the one that is asked for. Here it is decided what the file is (formats.py,
+line_formats.py, not_poems.py), whether its poems are lines or paragraphs between empty lines, and what
+becomes of each character (characters.py). Anything that cannot be learnt raises InputError with the file, the
+line and what to do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..errors import InputError
 from ..files import read_file
 from .characters import REFUSED, normalise, refuse
 from .formats import Found, join_lines, read_format
+from .line_formats import read_line_format
 from .not_poems import refuse_binary, refuse_text
 
 FIRST_RULES = {"byte-order mark", "CRLF line ends", "spaces at line ends", "half-width punctuation"}
@@ -121,7 +123,7 @@ def recognise(path: Path, text: str, column: str | None) -> Found | None:
     """
     lf = text.replace("\r\n", "\n")
     lf = lf if "\n" in lf else lf.replace("\r", "\n")
-    found = read_format(str(path), lf, column)
+    found = read_format(str(path), lf, column) or read_line_format(lf)
     if found is None:
         refuse_text(str(path), lf)
     else:
