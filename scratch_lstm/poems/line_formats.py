@@ -38,7 +38,9 @@ def read_titles(text: str) -> Found | None:
     keys = sum(re.fullmatch(r"[A-Za-z_][\w ]*:", title) is not None for title in titles)
     if keys > 0.5 * len(titles):
         return None                              # YAML, a letter's head or a conversation
-    if len(lines) < 2 or with_text < 0.8 * len(lines) or len(titles) < max(2, 0.3 * with_text):
+    doubled = sum(match is not None and "::" in match[0] for match, _, _ in matches)
+    differ = len(titles) >= max(2, 0.3 * with_text) or doubled >= 0.8 * len(lines)
+    if len(lines) < 2 or with_text < 0.8 * len(lines) or not differ:
         return None
     half = sum(match is not None and match[0].endswith(":") for match, _, _ in matches)
     if half < 0.8 * len(lines) and len({len(match[0]) for match, _, _ in matches if match}) < 2:
