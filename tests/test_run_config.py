@@ -117,6 +117,18 @@ def test_a_run_of_before_the_flag_goes_on(tmp_path, main):
     assert status == 0 and "poem 1: 一山水一\n" in printed
 
 
+def test_a_run_of_the_first_version_knew_no_formats(tmp_path, main):
+    """It learnt the titles too, and goes on with them."""
+    file, run = tmp_path / "poems.txt", tmp_path / "run"
+    file.write_text("\n".join(f"题{'目' * n}：{a}山水{a}" for n, a in enumerate("一二三四五六")), encoding="utf-8")
+    assert main(*TINY, "--corpus", file, "--out", run, "--format", "text")[0] == 0
+    config = {name: value for name, value in config_of(run).items()
+              if name not in ("format", "poems_are", "poems_sha256", "column", "encoding")}
+    (run / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    status, printed = main("--resume", run, "--epochs", "2")
+    assert status == 0 and "poem 1: 题：一山水一\n" in printed
+
+
 def test_paragraphs_stay_paragraphs(tmp_path, main):
     file, run = tmp_path / "poems.txt", tmp_path / "run"
     file.write_text("\n\n".join(f"{a}山，\n{a}水。" for a in "一二三四五六七八"), encoding="utf-8")
