@@ -49,6 +49,8 @@ def make_parser(program: str) -> argparse.ArgumentParser:
                       help="a UTF-8 text, one poem a line; or chinese-poetry's JSON, a table, title:poem")
     data.add_argument("--encoding", metavar="NAME", help="of FILE, e.g. gb18030 or big5 [utf-8]")
     data.add_argument("--column", metavar="NAME", help="of a table, or entry of a JSON, that has the poems")
+    data.add_argument("--format", choices=("auto", "text"),
+                      help="text: FILE is a plain text, whatever it looks like; no line is left out [auto]")
     data.add_argument("--poems-are", choices=("auto", "lines", "paragraphs"),
                       help="whether a line or what is between two empty lines is a poem [auto]")
     data.add_argument("--dynasty", choices=("tang", "song", "all"), help="of the default corpus [tang]")
@@ -76,7 +78,8 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     poems.add_argument("--acrostic", action="append", metavar="TEXT", help="how its lines begin")
     poems.add_argument("--temperature", type=float, help="draw characters, instead of taking the likeliest")
     poems.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest only")
-    poems.add_argument("--count", type=int, metavar="N", help="poems a prompt [1]")
+    poems.add_argument("--count", type=int, metavar="N",
+                       help="poems a prompt [1]; greedy ones go on with each of the N likeliest characters")
     poems.add_argument("--strict", action="store_true", default=None,
                        help="allow only choices that keep the form")
     return parser

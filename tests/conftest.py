@@ -1,7 +1,8 @@
-"""What several test files share: one hypothesis profile, and a small made-up corpus."""
+"""What several test files share: one hypothesis profile, a small made-up corpus, and a finished run."""
 
 import numpy as np
 import pytest
+from helpers.small_run import finish_small_run
 from hypothesis import Phase, settings
 
 import train_poems
@@ -35,3 +36,9 @@ def main(capsys):
         printed = capsys.readouterr()
         return status, printed.out + printed.err
     return main
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """The folder of a finished run of one epoch; a test that changes it takes a copy."""
+    return finish_small_run(tmp_path_factory.mktemp("finished"))

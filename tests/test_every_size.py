@@ -296,8 +296,9 @@ def test_the_rows_have_every_pair(check):
 @given(data=st.data(), seed=st.integers(0, 2**31))
 def test_gradients_of_drawn_rows(backends, check, data, seed):
     factors, error = CHECKS[check]
-    row = {name: data.draw(st.sampled_from(values), label=name) for name, values in factors.items()}
-    assume(not impossible(row) and row["dtype"] != "float32")      # float32: in the rows above
+    row = {name: data.draw(st.sampled_from([value for value in values if value != "float32"]), label=name)
+           for name, values in factors.items()}                    # float32: in the rows above
+    assume(not impossible(row))
     assert error(row, backends, seed) <= BOUND[row["dtype"]]
 
 

@@ -13,6 +13,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from helpers.small_run import TINY, finish_small_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -23,8 +24,6 @@ from scratch_lstm.training import commands
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
 LONGEST = 30      # seconds for one command; a longer one is a hang
-TINY = ["--epochs", "1", "--batch-size", "8", "--embedding-size", "3", "--hidden-size", "4",
-        "--num-layers", "1", "--backend", "numpy"]
 COUNTS = {"inputs": 0, "refused": 0}
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="SIGALRM stops a command that hangs")
@@ -39,14 +38,9 @@ VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from([10*
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished run; the picture has tests of its own, here it would only take time."""
-    folder = tmp_path_factory.mktemp("fuzz")
-    lines = [f"{a}山水{b}月，风{b}花{a}雪。" for a in "一二三四" for b in "七八九"]
-    (folder / "poems.txt").write_text("\n".join(lines), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "draw_loss", lambda log, path, title: True)
-        where = ["--corpus", str(folder / "poems.txt"), "--out", str(folder / "run")]
-        assert train_poems.main([*TINY, *where]) == 0
-        yield folder / "run"
+        yield finish_small_run(tmp_path_factory.mktemp("fuzz"), "一二三四", "七八九")
     print(f"\n{COUNTS['inputs']} commands, {COUNTS['refused']} of them refused")
 
 
@@ -91,7 +85,8 @@ def run(folder, *arguments, kept=()):
                       st.lists(TEXTS, min_size=2).map(lambda rows: "\n".join(
                           "题:" + row.replace("\n", "") for row in rows).encode("utf-8", "replace"))),
        flags=st.sampled_from([[], ["--column", "content"], ["--encoding", "gb18030"],
-                              ["--poems-are", "paragraphs"], ["--held-out", "0"]]))
+                              ["--poems-are", "paragraphs"], ["--held-out", "0"], ["--format", "text"],
+                              ["--format", "text", "--poems-are", "lines", "--held-out", "0"]]))
 def test_any_bytes_as_a_corpus(finished, tmp_path_factory, data, flags):
     folder = tmp_path_factory.mktemp("corpus")
     (folder / "poems").write_bytes(data)
@@ -170,6 +165,8 @@ def test_any_flags_and_prompts(finished, data):
     for name in data.draw(st.sets(st.sampled_from(names), max_size=4)):
         value = data.draw(WORDS if name in ("prompt", "acrostic") else NUMBERS)
         flags.append("--strict" if name == "strict" else f"--{name}={value}")
+    if data.draw(st.booleans()):       # a million drawn poems take their time, and are no hang
+        flags.append(f"--count={data.draw(st.integers(-2, 40))}")
     run(folder, "--generate", finished, *flags, kept=contents(folder))
     training = ["hidden-size", "embedding-size", "num-layers", "batch-size", "learning-rate", "clip",
                 "dropout", "held-out", "seed", "threads", "log-every", "save-every", "batch-characters",

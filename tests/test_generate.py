@@ -6,7 +6,7 @@ import pytest
 from scratch_lstm import PoemModel
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.errors import InputError
-from scratch_lstm.poems.generate import _sample, carries, count_lines, generate
+from scratch_lstm.poems.generate import _sample, carries, count_beginnings, count_lines, generate
 from scratch_lstm.poems.vocabulary import END, START, has_form
 
 FORM = "字字字字字，字字字字字。字字字字字，字字字字字。"
@@ -185,6 +185,45 @@ def test_a_tiny_temperature_overflows_nothing(model, corpus):
     """Warnings are errors here."""
     greedy = generate(model, corpus.vocabulary, ["风"])
     assert generate(model, corpus.vocabulary, ["风"], temperature=5e-324) == greedy
+
+
+def test_greedy_poems_of_one_prompt_begin_with_the_likeliest_characters(model, corpus):
+    """Each is the greedy poem of the prompt and one more character; the first is the greedy poem itself."""
+    words, count = corpus.vocabulary.words, len(corpus.vocabulary) - 2
+    for prompt in ("风", "", "山水"):
+        poems = generate(model, corpus.vocabulary, [prompt] * count, ranks=range(count), limit=24)
+        assert poems[0] == generate(model, corpus.vocabulary, [prompt], limit=24)[0]
+        assert len(set(poems)) == count
+        start = START + prompt
+        model.training = False
+        logits = model.forward(np.array([[corpus.vocabulary.word_int_map[c]] for c in start]))[0][-1, 0]
+        order = [words[n] for n in np.argsort(-logits) if words[n] not in (START, END)]
+        for poem, character in zip(poems[1:], order[words[int(logits.argmax())] != END:]):
+            assert poem == generate(model, corpus.vocabulary, [prompt + character], limit=24)[0]
+
+
+@pytest.mark.parametrize("prompt, options, most", [
+    ("风", {}, 22), ("风" * 24, {}, 1), ("风", {"strict": True}, 20), ("风花雪月日", {"strict": True}, 20),
+    ("一二三四五，一二三四五。一二三四五，一二三四五", {"strict": True}, 1), ("风花雪月", {"acrostic": True}, 22),
+    ("风花雪月", {"acrostic": True, "strict": True}, 20)])
+def test_as_many_greedy_poems_as_there_are_beginnings(prompt, options, most, model, corpus):
+    found = count_beginnings(corpus.vocabulary, prompt, **{"acrostic": False, "strict": False} | options)
+    poems = generate(model, corpus.vocabulary, [prompt] * found, ranks=range(found), **options)
+    assert found == most == len(set(poems))
+    assert all(poem[0] == prompt[0] for poem in poems)
+    if "strict" in options:
+        assert all(has_form(poem, FORM) for poem in poems)
+        assert "acrostic" not in options or all(carries(poem, prompt) for poem in poems)
+
+
+def test_an_end_is_another_beginning_only_where_it_is_the_likeliest(corpus):
+    model = PoemModel(len(corpus.vocabulary), 4, 4, 1, dtype="float64")
+    end = corpus.vocabulary.word_int_map[END]
+    for bias, empty in ((100, 1), (0.1, None), (-100, 0)):
+        model.parameters["fc.bias"][end] = bias
+        poems = generate(model, corpus.vocabulary, [""] * 22, ranks=range(22))
+        assert empty is None or poems.count("") == empty == (poems[0] == "")
+        assert len({poem[:1] for poem in poems}) == 22
 
 
 def test_one_generator_goes_on_from_batch_to_batch(model, corpus):

@@ -1,5 +1,6 @@
 """Machines and prompts as they are: no cache, no output, other locales, odd names."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.small_run import TINY
 
 import scratch_lstm
 import train_poems
@@ -15,23 +17,12 @@ from scratch_lstm.training.run_directory import RunDirectory
 
 ROOT = Path(train_poems.__file__).parent
 SCRIPT = str(ROOT / "train_poems.py")
-TINY = ["--epochs", "2", "--batch-size", "8", "--embedding-size", "3", "--hidden-size", "4",
-        "--num-layers", "1", "--backend", "numpy"]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
 
 def start(*arguments, **options):
     return subprocess.run([sys.executable, SCRIPT, *map(str, arguments)], text=True, timeout=120,
                           **{"capture_output": True} | options)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    lines = [f"{a}山水{b}月，风{b}花{a}雪。" for a in "一二三四五六" for b in "七八九十百千"]
-    (folder / "poems.txt").write_text("\n".join(lines), encoding="utf-8")
-    assert train_poems.main([*TINY, "--corpus", str(folder / "poems.txt"), "--out", str(folder / "run")]) == 0
-    return folder / "run"
 
 
 # output that nobody reads
@@ -47,9 +38,9 @@ def test_a_full_output_costs_no_training(corpus_file, tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_poems_on_a_full_output(run):
+def test_poems_on_a_full_output(finished_run):
     with open("/dev/full", "w") as full:
-        done = start("--generate", run, stdout=full, stderr=subprocess.PIPE, capture_output=False)
+        done = start("--generate", finished_run, stdout=full, stderr=subprocess.PIPE, capture_output=False)
     assert done.returncode == 1
     assert done.stderr == "error: the output: cannot be written (No space left on device)\n"
 
@@ -84,16 +75,23 @@ def test_a_pipe_whose_reader_ends_saves_the_run(corpus_file, tmp_path):
 # no place for caches
 
 @posix
-def test_no_cache_can_be_written(corpus_file, tmp_path):
-    """The source's __pycache__ is not a folder, and there is no home: each process compiles for itself."""
+@pytest.mark.parametrize("backend", ["auto", "numba"])
+def test_no_cache_can_be_written(backend, corpus_file, tmp_path):
+    """The source's __pycache__ is not a folder, and there is no home: each process compiles for itself.
+
+    Permissions would not do: root may write everywhere. Below a file nobody can.
+    """
     pytest.importorskip("numba")
     shutil.copytree(Path(scratch_lstm.__file__).parent, tmp_path / "src" / "scratch_lstm",
                     ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(SCRIPT, tmp_path / "src")
     (tmp_path / "src" / "scratch_lstm" / "kernels" / "__pycache__").write_text("not a folder")
-    nowhere = {name: "/proc/nope" for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "CUPY_CACHE_DIR")}
+    (tmp_path / "file").touch()
+    nowhere = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "CUPY_CACHE_DIR", "NUMBA_CACHE_DIR",
+                             "MPLCONFIGDIR"), str(tmp_path / "file" / "nope"))
+    nowhere["TMPDIR"] = str(tmp_path)            # what matplotlib takes instead
     done = subprocess.run([sys.executable, tmp_path / "src" / "train_poems.py", *TINY, "--epochs", "1",
-                           "--backend", "auto", "--corpus", corpus_file, "--out", tmp_path / "run"],
+                           "--backend", backend, "--corpus", corpus_file, "--out", tmp_path / "run"],
                           capture_output=True, text=True, timeout=300,
                           env={**os.environ, **nowhere, "PYTHONDONTWRITEBYTECODE": "1"})
     assert done.returncode == 0, done.stderr
@@ -101,12 +99,56 @@ def test_no_cache_can_be_written(corpus_file, tmp_path):
     assert "backend numba" in done.stdout or "backend cupy" in done.stdout
 
 
+@posix
+def test_compiled_code_that_cannot_be_kept(monkeypatch, tmp_path):
+    """A disk that is full, or a quota: found out only when the first kernel has been compiled."""
+    pytest.importorskip("numba")
+    from numba.core.caching import IndexDataCacheFile
+
+    from scratch_lstm.kernels import numba_jit
+
+    def full(self, key, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(IndexDataCacheFile, "save", full)
+    monkeypatch.setattr(numba_jit, "FOLDER", tmp_path)
+    assert numba_jit.jit()(add_one)(1) == 2 and not list(tmp_path.rglob("*.nb?"))
+    monkeypatch.undo()
+    monkeypatch.setattr(numba_jit, "FOLDER", tmp_path)
+    assert numba_jit.jit()(add_one)(1) == 2 and list(tmp_path.rglob("*.nb?"))
+
+
+def add_one(x):
+    return x + 1
+
+
+@posix
+def test_where_compiled_code_is_kept(monkeypatch, tmp_path):
+    pytest.importorskip("numba")
+    from scratch_lstm.kernels import numba_jit
+
+    (tmp_path / "file").touch()
+    nowhere, name = tmp_path / "file" / "nope", f"numba-{numba_jit.source_hash()}"
+    monkeypatch.setattr(numba_jit.config, "CACHE_DIR", str(tmp_path / "named"))
+    assert numba_jit.cache_folder() == tmp_path / "named" / name
+    monkeypatch.setattr(numba_jit.config, "CACHE_DIR", str(nowhere))
+    monkeypatch.setattr(numba_jit, "HERE", nowhere)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    name = f"numba-{numba_jit.source_hash()}"
+    assert numba_jit.cache_folder() == tmp_path / "user" / "scratch-lstm" / name
+    monkeypatch.setenv("XDG_CACHE_HOME", str(nowhere))
+    assert numba_jit.cache_folder() is None
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert numba_jit.cache_folder() == tmp_path / "home" / ".cache" / "scratch-lstm" / name
+
+
 # locales, names
 
 @posix
-def test_chinese_prompts_in_a_c_locale(run):
+def test_chinese_prompts_in_a_c_locale(finished_run):
     locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PATH": os.environ["PATH"]}
-    done = start("--generate", run, "--prompt", "山", env=locale)
+    done = start("--generate", finished_run, "--prompt", "山", env=locale)
     assert done.returncode == 0 and r"\u5c71" in done.stdout
 
 
@@ -131,9 +173,9 @@ def test_a_name_whose_bytes_are_no_text(corpus_file, tmp_path):
     assert subprocess.run([sys.executable, SCRIPT, "--resume", out], capture_output=True).returncode == 0
 
 
-def test_messages_are_one_line(run, capsys):
+def test_messages_are_one_line(finished_run, capsys):
     for prompt in ("山\n水", "\x1b[31m", "山\u2028", "龙\r"):
-        assert train_poems.main(["--generate", str(run), "--prompt", prompt]) == 2
+        assert train_poems.main(["--generate", str(finished_run), "--prompt", prompt]) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and error.endswith("\n") and one_line(error[:-1]) == error[:-1]
 
@@ -153,8 +195,8 @@ def test_numbers_that_no_machine_has(flags, corpus_file, tmp_path, capsys):
     assert error.startswith("error: ") and error.count("\n") == 1 and not (tmp_path / "run").exists()
 
 
-def test_many_poems_come_in_parts_and_are_the_same(run, capsys, monkeypatch):
-    flags = ["--generate", str(run), "--prompt", "山", "--temperature", "1", "--count", "7"]
+def test_many_poems_come_in_parts_and_are_the_same(finished_run, capsys, monkeypatch):
+    flags = ["--generate", str(finished_run), "--prompt", "山", "--temperature", "1", "--count", "7"]
     assert train_poems.main(flags) == 0
     at_once = capsys.readouterr().out
     monkeypatch.setattr(train_poems.writing, "AT_A_TIME", 2)
@@ -165,10 +207,11 @@ def test_many_poems_come_in_parts_and_are_the_same(run, capsys, monkeypatch):
     assert "to write these poems needs" in capsys.readouterr().err
 
 
-def test_free_acrostics_say_how_many_have_all_their_characters(run, capsys):
-    assert train_poems.main(["--generate", str(run), "--acrostic", "山风", "--strict"]) == 0
+def test_free_acrostics_say_how_many_have_all_their_characters(finished_run, capsys):
+    assert train_poems.main(["--generate", str(finished_run), "--acrostic", "山风", "--strict"]) == 0
     assert "# 1 of 1 have all the characters of their acrostic" in capsys.readouterr().out
-    assert train_poems.main(["--generate", str(run), "--acrostic", "山风花雪月", "--temperature", "1"]) == 0
+    drawn = ["--acrostic", "山风花雪月", "--temperature", "1"]
+    assert train_poems.main(["--generate", str(finished_run), *drawn]) == 0
     assert "# 0 of 1 have all the characters of their acrostic" in capsys.readouterr().out
 
 

@@ -5,12 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from helpers.small_run import TINY
 
 from scratch_lstm.training import commands, memory, run_config
 from scratch_lstm.training.settings import LARGEST, Settings
 
-TINY = ["--epochs", "1", "--batch-size", "8", "--embedding-size", "3", "--hidden-size", "4",
-        "--num-layers", "1", "--backend", "numpy"]
 OLD_RUN = Path(__file__).parent / "data" / "old_run"
 
 
@@ -28,6 +27,30 @@ def test_a_corpus_that_was_moved(corpus_file, tmp_path, main):
     assert main("--resume", run, "--epochs", "2", "--corpus", moved)[0] == 0
     assert config_of(run)["corpus"] == str(moved)
     assert main("--resume", run, "--epochs", "3")[0] == 0
+
+
+def test_a_run_folder_that_was_copied_goes_on_as_at_its_old_place(corpus_file, tmp_path, main):
+    """Folder and corpus are elsewhere, the old ones are gone: the same bits as where nothing moved."""
+    home, away = tmp_path / "home", tmp_path / "another machine"
+    home.mkdir()
+    away.mkdir()
+    corpus_file = corpus_file.rename(home / "poems.txt")
+    assert main(*TINY, "--corpus", corpus_file, "--out", home / "run")[0] == 0
+    shutil.copytree(home / "run", away / "copy")
+    shutil.copy(corpus_file, away / "moved.txt")
+    assert main("--resume", home / "run", "--epochs", "3")[0] == 0
+    stayed = {name: (home / "run" / name).read_bytes() for name in (
+        "model.safetensors", "best.safetensors")}
+    shutil.rmtree(home)
+    before = {file.name: file.read_bytes() for file in (away / "copy").iterdir()}
+    status, printed = main("--resume", away / "copy", "--epochs", "3")
+    assert status == 2 and "--corpus FILE" in printed
+    assert {file.name: file.read_bytes() for file in (away / "copy").iterdir()} == before
+    status, printed = main("--resume", away / "copy", "--corpus", away / "moved.txt", "--epochs", "2")
+    assert status == 0 and "another machine" not in printed.replace(str(away), "")
+    assert main("--resume", away / "copy", "--epochs", "3")[0] == 0, "the new place is remembered"
+    assert {name: (away / "copy" / name).read_bytes() for name in stayed} == stayed
+    assert main("--generate", away / "copy", "--prompt", "山")[0] == 0 and not home.exists()
 
 
 @pytest.mark.parametrize("change", [lambda text: text.replace("一", "二", 1), lambda text: text[26:],
@@ -52,6 +75,48 @@ def test_how_a_file_was_read_is_kept(tmp_path, main):
     assert main("--resume", run, "--encoding", "big5")[0] == 2
     status, printed = main(*TINY, "--column", "verse", "--out", tmp_path / "other")
     assert status == 2 and "--column has no effect without --corpus" in printed
+
+
+def test_a_plain_text_stays_plain(tmp_path, main):
+    """Lines that look like title:content, and are poems as they are."""
+    file, run = tmp_path / "poems.txt", tmp_path / "run"
+    lines = [f"{a}月{b}：山水{b[0]}" for a in "春夏秋冬" for b in ("夜", "夕日", "朝")]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    status, printed = main(*TINY, "--corpus", file, "--out", tmp_path / "other")
+    assert status == 0 and "poem 1: 山水夜\n" in printed and "--format text" in printed
+    status, printed = main(*TINY, "--corpus", file, "--out", run, "--format", "text")
+    assert status == 0 and "poem 1: 春月夜：山水夜\n" in printed and "--format text" not in printed
+    assert config_of(run)["format"] == "text"
+    status, printed = main("--resume", run, "--epochs", "2")
+    assert status == 0 and "poem 1: 春月夜：山水夜\n" in printed
+    assert main("--resume", run, "--format", "auto")[0] == 2
+    for wrong in ({"format": "json"}, {"column": "content"}):
+        (run / "config.json").write_text(json.dumps(config_of(run) | wrong), encoding="utf-8")
+        status, printed = main("--resume", run)
+        assert status == 2 and "its config.json is not one of scratch-lstm" in printed
+
+
+def test_a_run_of_before_the_flag_goes_on(tmp_path, main):
+    file, run = tmp_path / "poems.csv", tmp_path / "run"
+    file.write_text("title,content\n" + "".join(f"题,{a}山水{a}\n" for a in "一二三四五六"), encoding="utf-8")
+    assert main(*TINY, "--corpus", file, "--out", run)[0] == 0
+    config = config_of(run)
+    assert config.pop("format") == "auto"
+    (run / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    status, printed = main("--resume", run, "--epochs", "2")
+    assert status == 0 and "poem 1: 一山水一\n" in printed
+
+
+def test_a_run_of_the_first_version_knew_no_formats(tmp_path, main):
+    """It learnt the titles too, and goes on with them."""
+    file, run = tmp_path / "poems.txt", tmp_path / "run"
+    file.write_text("\n".join(f"题{'目' * n}：{a}山水{a}" for n, a in enumerate("一二三四五六")), encoding="utf-8")
+    assert main(*TINY, "--corpus", file, "--out", run, "--format", "text")[0] == 0
+    config = {name: value for name, value in config_of(run).items()
+              if name not in ("format", "poems_are", "poems_sha256", "column", "encoding")}
+    (run / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    status, printed = main("--resume", run, "--epochs", "2")
+    assert status == 0 and "poem 1: 题：一山水一\n" in printed
 
 
 def test_paragraphs_stay_paragraphs(tmp_path, main):

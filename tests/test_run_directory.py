@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.small_run import TINY
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -21,8 +22,6 @@ from scratch_lstm.training import commands, run_log
 from scratch_lstm.training.run_directory import RunDirectory
 
 SCRIPT = str(Path(train_poems.__file__))
-TINY = ["--epochs", "1", "--batch-size", "8", "--embedding-size", "3", "--hidden-size", "4",
-        "--num-layers", "1", "--backend", "numpy"]
 posix = pytest.mark.skipif(os.name != "posix", reason="links, pipes and locks of POSIX")
 
 
@@ -38,19 +37,9 @@ def main(capsys):
     return main
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A finished run of one epoch; the tests get copies."""
-    folder = tmp_path_factory.mktemp("finished")
-    lines = [f"{a}山水{b}月，风{b}花{a}雪。" for a in "一二三四五六" for b in "七八九十百千"]
-    (folder / "poems.txt").write_text("\n".join(lines), encoding="utf-8")
-    assert train_poems.main([*TINY, "--corpus", str(folder / "poems.txt"), "--out", str(folder / "run")]) == 0
-    return folder / "run"
-
-
 @pytest.fixture
-def run(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "run")
+def run(finished_run, tmp_path):
+    return shutil.copytree(finished_run, tmp_path / "run")
 
 
 def contents(folder):

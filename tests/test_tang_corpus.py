@@ -1,13 +1,12 @@
 """The rule on made-up lines; the tarball is made here, and no test needs a network."""
 
 import hashlib
-import io
 import json
 import os
 import sys
-import tarfile
 
 import pytest
+from helpers.tang_package import QUATRAIN, TANG, A, B, C, D, write_tarball
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,20 +16,7 @@ from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.poems.manifest import manifest_path
 from scratch_lstm.errors import InputError
 
-A, B, C, D = "甲乙丙丁戊", "己庚辛壬癸", "子丑寅卯辰", "巳午未申酉"
-QUATRAIN = f"{A}，{B}。{C}，{D}。"
-TANG, SONG = "package/dist/quantangshi/poet.tang.{}.json", "package/dist/quantangshi/poet.song.{}.json"
-
-
-def write_tarball(path, files):
-    """files: name -> poems, each a string; the sentences become the paragraphs of the package's JSON."""
-    with tarfile.open(path, "w:gz") as tar:
-        for name, poems in files.items():
-            data = json.dumps([{"author": "某", "title": "無題", "paragraphs": poem.replace("。", "。\n").split()}
-                               for poem in poems]).encode()
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
+SONG = TANG.replace("tang.", "song.")
 
 
 @pytest.fixture

@@ -61,6 +61,21 @@ def test_writing_poems(trained, capsys):
     assert capsys.readouterr().out.splitlines()[1][::6] == "风花雪月"
 
 
+def test_writing_several_greedy_poems(trained, capsys, monkeypatch):
+    """Each differs; the first of each prompt is the greedy poem; parts of a batch change nothing."""
+    def write(*flags):
+        capsys.readouterr()
+        assert train_poems.main(["--generate", str(trained), "--prompt", "风", "--prompt", "山水", *flags]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    alone, lines = write("--strict"), write("--strict", "--count", "3")
+    assert lines[0].startswith("# 6 poems, greedy after each of the 3 likeliest first characters, strict: ")
+    assert len(set(lines[1:7])) == 6 and [lines[1], lines[4]] == alone[1:3]
+    assert lines[7].startswith("# 6 of 6 have the form")
+    monkeypatch.setattr(train_poems.writing, "AT_A_TIME", 4)
+    assert write("--strict", "--count", "3") == lines
+
+
 def test_resume_after_more_epochs_were_wanted(trained, capsys):
     assert train_poems.main(["--resume", str(trained), "--epochs", "3"]) == 0
     out = capsys.readouterr().out
@@ -110,7 +125,8 @@ def test_bad_requests_for_poems(trained, tmp_path, capsys):
 
     capsys.readouterr()
     assert "'龙' is not in the model's vocabulary" in printed("--prompt", "风龙")
-    assert "--count: greedy poems of one prompt are all the same" in printed("--prompt", "风", "--count", "2")
+    assert "'风' has 22 of them; give a smaller --count" in printed("--prompt", "风", "--count", "23")
+    assert "--count 0: it must be at least 1" in printed("--prompt", "风", "--count", "0")
     assert "temperature -1.0: it must be positive" in printed("--prompt", "风", "--temperature", "-1")
     assert "--prompt and --acrostic exclude each other" in printed("--prompt", "风", "--acrostic", "风")
     assert "--epochs has no effect with --generate" in printed("--epochs", "3")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ import numba.core.config
 
 HERE = Path(__file__).resolve().parent
 Function = TypeVar("Function", bound=Callable[..., Any])
+config: Any = numba.core.config
 
 
 def source_hash() -> str:
@@ -27,8 +29,10 @@ def source_hash() -> str:
 
 
 def cache_folder() -> Path | None:
-    """The first folder that can be written: next to the source, then in the user's cache; None if neither."""
-    for parent in (HERE / "__pycache__", Path(os.path.expanduser("~")) / ".cache" / "scratch-lstm"):
+    """The first folder that can be written: NUMBA_CACHE_DIR, beside the source, the user's cache; or None."""
+    of_user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    named = [Path(config.CACHE_DIR)] if config.CACHE_DIR else []
+    for parent in (*named, HERE / "__pycache__", Path(of_user) / "scratch-lstm"):
         folder = parent / f"numba-{source_hash()}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -39,8 +43,21 @@ def cache_folder() -> Path | None:
     return None
 
 
+def keep_if_possible(compiled: Any) -> None:
+    """A kernel whose compiled code cannot be kept after all (a full disk, a quota) works as well."""
+    cache = getattr(compiled, "_cache", None)     # none with NUMBA_DISABLE_JIT=1
+    if cache is None:
+        return
+    save = cache.save_overload
+
+    def save_if_possible(signature: Any, data: Any) -> None:
+        with suppress(OSError):
+            save(signature, data)
+
+    cache.save_overload = save_if_possible
+
+
 FOLDER = cache_folder()
-config: Any = numba.core.config
 
 
 def jit(**options: Any) -> Callable[[Function], Function]:
@@ -50,8 +67,10 @@ def jit(**options: Any) -> Callable[[Function], Function]:
         try:
             if FOLDER is not None:
                 config.CACHE_DIR = str(FOLDER)    # read when the function is decorated
-            cached = FOLDER is not None
-            return numba.njit(cache=cached, nogil=True, error_model="numpy", **options)(function)
+            compiled = numba.njit(cache=FOLDER is not None, nogil=True, error_model="numpy",
+                                  **options)(function)
+            keep_if_possible(compiled)
+            return compiled
         finally:
             config.CACHE_DIR = before
     return compile_later

@@ -20,7 +20,7 @@ from ..errors import InputError, one_line
 from .manifest import read_groups
 from .near_lines import near_groups
 from .reader import Reading, read_bytes, read_poems
-from .vocabulary import END, OTHER_MARKS, START, Vocabulary, shared_form
+from .vocabulary import END, OTHER_MARKS, START, Vocabulary, count_forms, shared_form
 
 
 def add_marks(poems: list[str]) -> str:
@@ -97,8 +97,7 @@ class Corpus:
         rarest = words[np.argsort(counts, kind="stable")][:10]
         yield f"  rarest characters: {one_line(' '.join(self.vocabulary.words[n] for n in rarest))}"
         if self.vocabulary.form is None:
-            forms = Counter(shared_form([poem], self.vocabulary.words) for poem in self.poems)
-            (form, count), = forms.most_common(1)
+            (form, count), = count_forms(self.poems, self.vocabulary.words).most_common(1)
             if count >= 0.9 * len(self.poems):
                 yield (f"  {count:,} of {len(self.poems):,} poems have the form {form}; --strict needs that "
                        "all have it")
@@ -127,6 +126,9 @@ class Corpus:
         if held_out == 0:
             return everything, everything[:0]
         _, group, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
+        if len(everything) == 1:
+            raise InputError(f"{self.path}: is one poem, of {self.lengths[0] - 2:,} characters; give one "
+                             "poem a line, or learn this one with --held-out 0")
         if len(sizes) == 1:
             raise InputError(f"{self.path}: the poems are all of one group, none can be held out; "
                              "use --held-out 0")

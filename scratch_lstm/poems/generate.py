@@ -19,7 +19,8 @@ from .vocabulary import ANY, Vocabulary, has_form, is_punctuation
 def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], prompts: Sequence[str], *,
              temperature: float | None = None, top_k: int | None = None,
              seed: int | np.random.Generator = 0,
-             acrostic: bool = False, strict: bool = False, limit: int | None = None) -> list[str]:
+             acrostic: bool = False, strict: bool = False, limit: int | None = None,
+             ranks: Sequence[int] | None = None) -> list[str]:
     """One poem for each prompt, without the marks of start and end.
 
     vocabulary: the model's, or a word_int_map.
@@ -29,6 +30,8 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
     acrostic: the characters of each prompt begin the lines; otherwise the prompt begins the poem.
     strict: allow only choices that keep the vocabulary's form.
     limit: a poem that has not ended by then is cut; by default the longest poem of the corpus.
+    ranks: of greedy poems, one for each prompt: the first character that is the model's choice is its
+        likeliest one (0), its second likeliest (1), ...; so that poems of one prompt differ.
 
     Raises InputError for an unknown character (and names it), a prompt that is too long or does not fit
     the form, a temperature or top_k that is not positive, strict without a form.
@@ -46,6 +49,7 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
     line_of = line_starts(form) if form and acrostic else None
     poems = [""] * len(prompts)
     done = np.zeros(len(prompts), bool)                                           # (B,)
+    waiting = list(ranks or [0] * len(prompts))
     tokens, state = np.full(len(prompts), start, np.int64), None                  # (B,)
     was_training, model.training = model.training, False
     try:
@@ -63,6 +67,9 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
                 forced = _forced_character(prompt, poems[b], acrostic, line_of)
                 if forced is not None and not done[b]:
                     tokens[b] = number_of[forced]
+                elif waiting[b] and (form is None or form[n] == ANY):
+                    tokens[b] = _ranked(logits[b], waiting[b], end)
+                    waiting[b] = 0
             done |= tokens == end
             if done.all():
                 break
@@ -120,6 +127,28 @@ def _sample(logits: np.ndarray, temperature: float | None, top_k: int | None,
         p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
     cumulative = p.cumsum(axis=1)
     return (cumulative < draws.reshape(-1, 1) * cumulative[:, -1:]).sum(axis=1)   # the inverse distribution
+
+
+def _ranked(logits: np.ndarray, rank: int, end: int) -> int:
+    """logits (V,) -> the token that is in that place when they are sorted, the likeliest in place 0.
+
+    The end is in place 0 or nowhere: a poem that ends at once is not another poem.
+    """
+    order = np.argsort(-logits, kind="stable")
+    return int(order[rank + (end in order[1:rank + 1])])
+
+
+def count_beginnings(vocabulary: Vocabulary, prompt: str, acrostic: bool, strict: bool) -> int:
+    """How many greedy poems of a prompt `ranks` can tell apart: START and END begin none."""
+    form = vocabulary.form if strict else None
+    if form is None:
+        given = min(len(prompt), 1) if acrostic else len(prompt)
+        return len(vocabulary) - 2 if given < vocabulary.longest else 1
+    if acrostic:
+        is_free = form.count(ANY) > len(prompt)
+    else:
+        is_free = ANY in form[len(prompt):]
+    return sum(not is_punctuation(word) for word in vocabulary.words) - 2 if is_free else 1
 
 
 def check_options(vocabulary: Vocabulary, prompts: Sequence[str], temperature: float | None = None,

@@ -6,7 +6,7 @@ import re
 
 from ..errors import InputError
 
-ASK = "save the poems as a UTF-8 text, one poem a line"
+ASK = "save the poems as a UTF-8 text, one poem a line (if it is one: --format text)"
 BINARY = {
     b"%PDF": "a PDF file", b"PK\x03\x04": "a ZIP archive, or a Word, Excel or EPUB file",
     b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file", b"\xfd7zXZ": "an xz file",
@@ -18,6 +18,8 @@ BINARY = {
 
 # name, what marks a line, the part of all lines that must have it (0: one is enough), what to do
 TEXTS = [
+    ("a Git LFS pointer, not the file itself", r"version https://git-lfs\.github\.com/", 0,
+     "fetch the file: git lfs pull"),
     ("HTML or XML", r"\s*(<!doctype|<\?xml|<html|<(head|body|div|p|br|tei|poem|text)\b)", 0,
      "take the text out of the page"),
     ("subtitles", r"(\d+:)?\d\d:\d\d[,.]\d{3} --> |WEBVTT", 0, "take the text out, without times"),
@@ -25,6 +27,9 @@ TEXTS = [
      r"remove the times: sed -E 's/\[[0-9:.]+\]//g' FILE > NEW"),
     ("Markdown", r"#{1,6} \S|```|\|?\s*:?-{3,}:?\s*\|", 0, "take the poems out"),
     ("a Markdown list", r"\s*[*+-] \S", 0.5, "take the marks of the list out"),
+    ("a book of Project Gutenberg with its licence", r"\*\*\* ?START OF (THE|THIS) PROJECT GUTENBERG", 0,
+     "delete all before the line *** START and all from the line *** END on"),
+    ("wiki markup", r"\s*(\{\{|\[\[|={2,6}[^=]+={2,6}\s*$)", 0.05, "take the poems out"),
     ("LaTeX", r"\s*\\(documentclass|begin|usepackage|section)\b", 0, "take the poems out"),
     ("program code", r"\s*(import \w|from \w+ import|def \w+\(|class \w+[(:]|#include|#!/|function \w*\(|"
                      r"(var|let|const) \w+ ?=|local \w+|return\b.*;|if __name__)", 0.03, "give a text"),
@@ -33,6 +38,7 @@ TEXTS = [
      r"remove the numbers: sed -E 's/^ *[(（\[]?([0-9]+|[一二三四五六七八九十百]+)[.．、)）:：\]] *//' FILE > NEW"),
     ("words with tags (a segmented corpus)", r"\S+/[a-z]{1,3}( +\S+/[a-z]{1,3})+", 0.5, "join the words"),
     ("a word list with counts", r"\S{1,8}[ \t]\d+$", 0.8, "give poems instead"),
+    ("a list of links or paths", r"\s*(https?://|www\.|/)\S+$", 0.8, "give the poems that they lead to"),
     ("numbers", r"[-+\d.eE,; ]+$", 0.8, "give poems instead"),
 ]
 
@@ -42,9 +48,6 @@ def refuse_binary(path: str, data: bytes) -> None:
     for magic, name in BINARY.items():
         if data.startswith(magic):
             raise InputError(f"{path}: looks like {name}, not like a text; {ASK}")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InputError(f"{path}, line 1: byte 0 of the file is not UTF-8 (it looks like UTF-16); "
-                         "give --encoding utf-16, or save the file as UTF-8")
 
 
 def refuse_text(path: str, text: str) -> None:

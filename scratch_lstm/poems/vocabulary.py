@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,9 +89,14 @@ def is_punctuation(character: str) -> bool:
 
 def shared_form(poems: Iterable[str], words: Iterable[str]) -> str | None:
     """The form that all poems share; None if they differ."""
+    forms = count_forms(poems, words)
+    return next(iter(forms)) if len(forms) == 1 else None
+
+
+def count_forms(poems: Iterable[str], words: Iterable[str]) -> Counter[str]:
+    """Each form that the poems have, and how many have it."""
     to_form = {ord(word): ANY for word in words if not is_punctuation(word)}
-    forms = {poem.translate(to_form) for poem in poems}
-    return forms.pop() if len(forms) == 1 else None
+    return Counter(poem.translate(to_form) for poem in poems)
 
 
 def has_form(poem: str, form: str) -> bool:

@@ -22,7 +22,8 @@ from .schema import from_json
 from .settings import Settings
 
 READ = 20   # bytes of memory for a byte of a corpus while it is read
-KINDS = {"backend": ("numpy", "numba", "cupy", "torch"), "poems_are": ("lines", "paragraphs")}
+KINDS = {"backend": ("numpy", "numba", "cupy", "torch"), "poems_are": ("lines", "paragraphs"),
+         "format": ("auto", "text")}
 
 
 @dataclass
@@ -34,6 +35,7 @@ class CorpusEntries:
     poems_sha256: str | None = None
     encoding: str | None = None
     column: str | None = None
+    format: str | None = None
     poems_are: str | None = None
 
 
@@ -75,15 +77,18 @@ def read(path: Path, config: dict[str, Any], corpus_file: Path | None,
     """
     try:
         settings, entries = Settings.from_config(config), from_json(CorpusEntries, config)
-        for name, value in (("backend", settings.backend), ("poems_are", entries.poems_are)):
+        for name, value in (("backend", settings.backend), ("poems_are", entries.poems_are),
+                            ("format", entries.format)):
             if value is not None and value not in KINDS[name]:
                 raise ValueError(f"'{name}' is {value!r}; it must be one of {', '.join(KINDS[name])}")
+        of_then = "text" if entries.poems_sha256 is None else "auto"     # version 0.1 read plain texts only
+        reading = Reading(entries.encoding, entries.column, entries.format or of_then,
+                          entries.poems_are or "lines")
     except ValueError as error:
         raise InputError(f"{path}: its config.json is not one of scratch-lstm ({error})") from None
     file = corpus_file or Path(entries.corpus)
     if corpus_file is None:
         check_regular(file, f"it was the run's corpus; if it is elsewhere now: --resume {path} --corpus FILE")
-    reading = Reading(entries.encoding, entries.column, entries.poems_are or "lines")
     corpus = load_corpus(file, reading)
     changed = InputError(f"{file}: has changed since the run began; restore it, or start a new run")
     if entries.poems_sha256 is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain, islice, repeat
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ..errors import InputError, one_line
 from ..model import PoemModel
-from ..poems.generate import carries, check_options, generate
+from ..poems.generate import carries, check_options, count_beginnings, generate
 from ..poems.prompts import fitted
 from ..poems.vocabulary import Vocabulary, has_form
 from . import checkpoint, memory
@@ -39,8 +39,6 @@ def write_poems(path: Path, prompts: list[str] | None, count: int, strict: bool,
         raise InputError(f"{file}: its poems have no form in common; leave out --strict")
     if count < 1:
         raise InputError(f"--count {count}: it must be at least 1")
-    if count > 1 and options.get("temperature") is None:
-        raise InputError("--count: greedy poems of one prompt are all the same; give a --temperature with it")
     at_once = min(len(prompts) * count, AT_A_TIME)
     needed = memory.BASE + 8 * at_once * (vocabulary.longest + 4 * len(vocabulary))
     memory.check(needed, "to write these poems", "give a smaller --count")
@@ -53,15 +51,21 @@ def print_poems(model: PoemModel, vocabulary: Vocabulary, prompts: list[str], st
     """Write `count` poems for each prompt; say how they were chosen, how many have the form of the corpus and
     how many carry their acrostic. Returns the first AT_A_TIME of them."""
     check_options(vocabulary, prompts, strict=strict, **options)
+    greedy = options.get("temperature") is None
+    if greedy:
+        check_count(vocabulary, prompts, count, options.get("acrostic", False), strict)
     way = "strict: only choices that keep the form" if strict else "free: nothing enforces the form"
-    choice = "greedy" if options.get("temperature") is None else f"temperature {options['temperature']:g}"
+    choice = (f"temperature {options['temperature']:g}" if not greedy else "greedy" if count == 1
+              else f"greedy after each of the {count} likeliest first characters")
     total = len(prompts) * count
     say(f"# {total} {'poem' if total == 1 else 'poems'}, {choice}, {way}")
     rng = np.random.default_rng(options.pop("seed", 0))     # its draws go on from batch to batch
     kept = carried = 0
     first: list[str] = []
-    for some in batches(prompts, count):
-        poems = generate(model, vocabulary, some, strict=strict, seed=rng, **options)
+    for batch in batches(prompts, count):
+        some, ranks = map(list, zip(*batch))
+        poems = generate(model, vocabulary, some, strict=strict, seed=rng, ranks=ranks if greedy else None,
+                         **options)
         first = first or poems
         for poem in poems:
             say(one_line(poem))
@@ -74,9 +78,20 @@ def print_poems(model: PoemModel, vocabulary: Vocabulary, prompts: list[str], st
     return first
 
 
-def batches(prompts: list[str], count: int) -> Iterator[list[str]]:
-    """Each prompt `count` times, at most AT_A_TIME together."""
-    every = chain.from_iterable(repeat(prompt, count) for prompt in prompts)
+def check_count(vocabulary: Vocabulary, prompts: list[str], count: int, acrostic: bool,
+                strict: bool) -> None:
+    """Raise InputError if a prompt does not have so many greedy poems."""
+    for prompt in prompts:
+        most = count_beginnings(vocabulary, prompt, acrostic, strict)
+        if count > most:
+            raise InputError(f"--count {count}: greedy poems of a prompt differ in the first character that "
+                             f"the model chooses, and '{prompt}' has {most} of them; give a smaller --count, "
+                             "or a --temperature")
+
+
+def batches(prompts: list[str], count: int) -> Iterator[list[tuple[str, int]]]:
+    """Each prompt `count` times, with 0, 1, 2, ...; at most AT_A_TIME together."""
+    every = product(prompts, range(count))
     while some := list(islice(every, AT_A_TIME)):
         yield some
 
