@@ -1,6 +1,6 @@
 """Both sides timed in one run: a training step, the forward pass, writing poems, and the floor below them.
 
-    python -m torch_ref.benchmark [--backend numpy numba] [--threads 1 2] [--sizes course all] [--json]
+    python -m torch_ref.benchmark [--backend numpy numba] [--threads 1 2] [--sizes recipes] [--json]
 
 Each contender has a process of its own; all exist at the same time and take turns, a few steps each, with a
 pause between. So another program that slows the machine down slows them all, and threads of one contender
@@ -23,12 +23,15 @@ from typing import Any
 
 import numpy as np
 
+from scratch_lstm.training.settings import RECIPES
+
 from .contenders import Size, work
 
 PAUSE = 0.15          # seconds between two turns: idle threads of a library spin for some time
 ROUNDS = 7            # turns of each contender; the first turn is warm-up
 COURSE = Size()
-SIZES = {"course": [COURSE],
+BEST = Size(E=RECIPES["best"]["embedding_size"], H=RECIPES["best"]["hidden_size"], recipe="best")
+SIZES = {"course": [COURSE], "recipes": [COURSE, BEST],
          "all": [COURSE, Size(H=64), Size(H=256), Size(H=512), Size(B=8), Size(B=64), Size(B=128), Size(T=50),
                  Size(T=100)]}
 
@@ -116,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--backend", nargs="+", default=["numpy", "numba"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--sizes", choices=SIZES, default="course", help="the course's, or all [course]")
+    parser.add_argument("--sizes", choices=SIZES, default="course", help="the course's, those of both recipes, or all [course]")
     parser.add_argument("--json", action="store_true", help="for machines")
     args = parser.parse_args(arguments)
     names = [*args.backend, "torch", "torch fused", "floor"]
@@ -133,7 +136,8 @@ def main(arguments: list[str] | None = None) -> int:
         for size in SIZES[args.sizes]:
             results = race(names, size, threads)
             report["races"].append({"threads": threads, "size": asdict(size), "results": results})
-            report_line(f"\nthreads {threads}  H {size.H}  B {size.B}  T {size.T}  E {size.E}  V {size.V}")
+            report_line(f"\nthreads {threads}  H {size.H}  B {size.B}  T {size.T}  E {size.E}  V {size.V}  "
+                        f"recipe {size.recipe}")
             report_line(f"{'':14}{'step':>8}{'(10%':>9}{'90%)':>8}{'torch/':>9}{'fused/':>9}{'/floor':>9}"
                         f"{'forward':>10}{'torch/':>9}{'MiB':>8}")
             for name, r in results.items():

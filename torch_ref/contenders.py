@@ -10,18 +10,27 @@ from typing import Any
 
 import numpy as np
 
+from scratch_lstm.training.settings import RECIPES, Settings
+
 STEPS = 8   # of one turn
 
 
 @dataclass(frozen=True)
 class Size:
-    """E embedding, H hidden, B batch, T steps; two layers, 2001 words."""
+    """E embedding, H hidden, B batch, T steps; two layers, 2001 words. recipe: what the rest follows."""
 
     H: int = 128
     B: int = 32
     T: int = 25
     E: int = 100
     V: int = 2001
+    recipe: str = "course"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The recipe's settings that a step depends on, besides the sizes."""
+        return {name: value for name, value in RECIPES[self.recipe].items()
+                if name in ("tie_embedding", "dropout", "embedding_dropout", "shared_masks", "weight_decay")}
 
 
 def memory(field: str) -> float:
@@ -41,9 +50,9 @@ def reset_peak_memory() -> None:
 
 def build_learner(name: str, size: Size, threads: int) -> Any:
     from scratch_lstm.training.learner import make_learner
-    from scratch_lstm.training.settings import Settings
     from threadpoolctl import threadpool_limits
-    settings = Settings(backend="numpy", embedding_size=size.E, hidden_size=size.H, threads=threads)
+    settings = Settings(backend="numpy", embedding_size=size.E, hidden_size=size.H, threads=threads,
+                        **size.options)
     if name.startswith("torch"):
         from .convert import to_torch
         from .learner import TorchLearner
@@ -52,7 +61,8 @@ def build_learner(name: str, size: Size, threads: int) -> Any:
         theirs = TorchLearner(here.model, settings)
         theirs.model.net = to_torch(here.model)   # both biases, as the course trains it
         theirs.model.trained = list(theirs.model.net.parameters())
-        theirs.optimizer = torch.optim.AdamW(theirs.model.trained, lr=3e-3, weight_decay=0.0,
+        theirs.optimizer = torch.optim.AdamW(theirs.model.trained, lr=3e-3,
+                                             weight_decay=settings.weight_decay,
                                              fused=True if "fused" in name else None)
         return theirs
     settings = Settings(**{**asdict(settings), "backend": name})
@@ -67,19 +77,21 @@ def products(size: Size, threads: int) -> Any:
     threadpool_limits(threads, user_api="blas")
     rng = np.random.default_rng(0)
     T, B, H, E, V = size.T, size.B, size.H, size.E, size.V
+    top = E if size.options.get("tie_embedding") else H         # size of the last layer
 
     def matrix(*shape: int) -> np.ndarray:
         return rng.standard_normal(shape, np.float32)
 
-    x, h, h_t, dz_t = matrix(T * B, E), matrix(T * B, H), matrix(H, B), matrix(4 * H, B)
-    W0, W1, U, fc = matrix(4 * H, E), matrix(4 * H, H), matrix(4 * H, H), matrix(V, H)
-    dz, dlogits = matrix(4 * H, T * B), matrix(T * B, V)
+    h_top, fc, dlogits = matrix(T * B, top), matrix(V, top), matrix(T * B, V)
+    layers = [(matrix(4 * n, D), matrix(4 * n, n), matrix(T * B, D), matrix(T * B, n), matrix(4 * n, T * B),
+               matrix(n, B), matrix(4 * n, B)) for D, n in ((E, H), (H, top))]
 
     def step(tokens: np.ndarray, number: int) -> None:
-        W0 @ x.T, W1 @ h.T, h @ fc.T
-        dlogits.T @ h, dlogits @ fc, dz @ x, dz @ h, dz @ h, dz @ h, dz.T @ W0, dz.T @ W1
-        for _ in range(2 * T):
-            U @ h_t, U.T @ dz_t
+        h_top @ fc.T, dlogits.T @ h_top, dlogits @ fc
+        for W, U, x, h, dz, h_t, dz_t in layers:
+            W @ x.T, dz @ x, dz @ h, dz.T @ W
+            for _ in range(T):
+                U @ h_t, U.T @ dz_t
 
     return step
 
