@@ -1,14 +1,15 @@
 # Each target creates .venv, installs what it needs, and does neither twice.
 PYTHON ?= python3
 BIN := .venv/bin
-EPOCHS ?= 30
+RECIPE ?= best
+THREADS ?= 2
 JOBS ?= 2
 EXAMPLES ?= 1000
 
 .PHONY: help train test slow fuzz lint mutants dist wheel clean
 
 help:
-	@echo "make train    train on Tang quatrains, then write poems (EPOCHS=30, ARGS='--hidden-size 256')"
+	@echo "make train    train on Tang quatrains, then write poems (RECIPE=course, EPOCHS=3, THREADS=1, ARGS=...)"
 	@echo "make test     every test but the slow ones, on JOBS=2 processes"
 	@echo "make slow     the slow tests"
 	@echo "make fuzz     random files, run folders, flags and prompts (EXAMPLES=1000 of each kind)"
@@ -19,7 +20,8 @@ help:
 	@echo "make clean    remove all that was made"
 
 train: .venv/train.installed
-	$(BIN)/python train_poems.py --epochs $(EPOCHS) $(ARGS)
+	$(BIN)/python train_poems.py --recipe $(RECIPE) --threads $(THREADS) \
+		$(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
 test: .venv/test.installed
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(ARGS)

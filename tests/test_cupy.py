@@ -294,10 +294,14 @@ def test_a_fault_in_a_kernel_is_caught(kernels, monkeypatch, kernel, old, new):
 
 # Whole training steps
 
-def steps_of(backend, corpus, number=20):
+RECIPES = {"course": {}, "best": dict(tie_embedding=True, dropout=0.3, embedding_dropout=0.2,
+                                      shared_masks=True, weight_decay=0.5, average=0.9)}
+
+
+def steps_of(backend, corpus, number=20, recipe="course"):
     """Losses, weights and a poem after so many steps; and what each step counted."""
     one = make_learner(Settings(backend=backend, dtype="float64", embedding_size=5, hidden_size=6,
-                                learning_rate=1e-2), len(corpus.vocabulary))
+                                learning_rate=1e-2, **RECIPES[recipe]), len(corpus.vocabulary))
     losses, counts = [], []
     epochs = (batch for epoch in range(9) for batch in corpus.batches(
         np.arange(40), 8, np.random.default_rng(epoch), one.model.backend.to_device))
@@ -305,22 +309,23 @@ def steps_of(backend, corpus, number=20):
         before = dict(fake_cupy.COUNTS)
         losses.append(one.step(batch, step)[0])
         counts.append({what: fake_cupy.COUNTS[what] - before[what] for what in before})
-    weights = {name: one.model.backend.to_host(p) for name, p in one.model.parameters.items()}
-    poems = generate(one.model, corpus.vocabulary, ["风"], limit=24)
+    weights = {name: one.model.backend.to_host(p) for name, p in one.result.parameters.items()}
+    poems = generate(one.result, corpus.vocabulary, ["风"], limit=24)
     return list(map(float, losses)), weights, poems, counts
 
 
 @needs_compiler
-def test_twenty_steps_equal_numpys_and_nothing_crosses_within_a_step(standin, corpus_file):
+@pytest.mark.parametrize("recipe, masks", [("course", 0), ("best", 3)])
+def test_twenty_steps_equal_numpys_and_only_masks_cross_within_a_step(standin, corpus_file, recipe, masks):
     corpus = Corpus.load(corpus_file)
-    losses, weights, poems, counts = steps_of("cupy", corpus)
-    expected, expected_weights, expected_poems, _ = steps_of("numpy", corpus)
+    losses, weights, poems, counts = steps_of("cupy", corpus, recipe=recipe)
+    expected, expected_weights, expected_poems, _ = steps_of("numpy", corpus, recipe=recipe)
     assert max(abs(a - b) / b for a, b in zip(losses, expected)) <= 1e-12
     for name, w in weights.items():
         assert abs(w - expected_weights[name]).max() / abs(expected_weights[name]).max() <= 1e-12, name
     assert poems == expected_poems
     for count in counts:
-        assert (count["to host"], count["to device"], count["synchronisations"]) == (0, 0, 0)
+        assert (count["to host"], count["to device"], count["synchronisations"]) == (0, masks, 0)
 
 
 @needs_compiler
@@ -394,10 +399,11 @@ def test_the_generated_cuda_compiles(name, dtype, architectures, tmp_path):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not has_device(), reason="no NVIDIA GPU answers here")
-def test_twenty_steps_on_a_device(corpus_file):
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_twenty_steps_on_a_device(corpus_file, recipe):
     corpus = Corpus.load(corpus_file)
-    losses, weights, poems, _ = steps_of("cupy", corpus)
-    expected, expected_weights, expected_poems, _ = steps_of("numpy", corpus)
+    losses, weights, poems, _ = steps_of("cupy", corpus, recipe=recipe)
+    expected, expected_weights, expected_poems, _ = steps_of("numpy", corpus, recipe=recipe)
     assert max(abs(a - b) / b for a, b in zip(losses, expected)) <= 1e-9
     for name, w in weights.items():
         assert abs(w - expected_weights[name]).max() / abs(expected_weights[name]).max() <= 1e-8, name
