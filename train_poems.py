@@ -16,7 +16,7 @@ from typing import Any
 from scratch_lstm.errors import DivergedError, InputError, OutputError, one_line
 from scratch_lstm.files import reason
 from scratch_lstm.poems.reader import Reading
-from scratch_lstm.training import commands, writing
+from scratch_lstm.training import commands, evaluate, writing
 from scratch_lstm.training.settings import RECIPES, SCHEDULES, Settings, as_flags, flag
 
 CHOICES = {"backend": ("auto", "numpy", "numba", "cupy", "torch"), "dtype": ("float32", "float64"),
@@ -25,7 +25,8 @@ SETTINGS = {field.name for field in fields(Settings)}
 TRAINING = SETTINGS | {"out", "recipe"}
 READING = {field.name for field in fields(Reading)}
 CORPUS = {"corpus", "dynasty", "line_length", "vocabulary"} | READING
-WRITING = {"prompt", "acrostic", "temperature", "top_k", "count", "strict"}
+WRITING = {"prompt", "acrostic", "temperature", "top_k", "count", "strict", "rhyme", "tones"}
+EVALUATION = {"log_probabilities", "json", "picture", "export"}
 
 
 def make_parser(program: str) -> argparse.ArgumentParser:
@@ -43,6 +44,9 @@ def make_parser(program: str) -> argparse.ArgumentParser:
                       help="train this network and torch's side by side, from one start on the same batches")
     what.add_argument("--generate", type=Path, metavar="RUN",
                       help="write poems with the model of a run (a folder, or one model file in it)")
+
+    what.add_argument("--evaluate", type=Path, metavar="RUN",
+                      help="measure a run: held-out poems beside n-grams, its own poems beside real ones")
 
     data = parser.add_argument_group("corpus")
     data.add_argument("--corpus", type=Path, metavar="FILE",
@@ -79,9 +83,22 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     poems.add_argument("--temperature", type=float, help="draw characters, instead of taking the likeliest")
     poems.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest only")
     poems.add_argument("--count", type=int, metavar="N",
-                       help="poems a prompt [1]; greedy ones go on with each of the N likeliest characters")
+                       help="poems a prompt [1]; greedy ones go on with each of the N likeliest characters; "
+                            "with --evaluate: poems to sample [1000]")
     poems.add_argument("--strict", action="store_true", default=None,
                        help="allow only choices that keep the form")
+    poems.add_argument("--rhyme", action="store_true", default=None,
+                       help="with --strict: the even lines rhyme (Pingshui, level tone)")
+    poems.add_argument("--tones", action="store_true", default=None,
+                       help="with --strict: keep the tone pattern of regulated verse")
+
+    figures = parser.add_argument_group("figures, with --evaluate")
+    figures.add_argument("--log-probabilities", type=Path, action="append", metavar="FILE",
+                         help="of another model, see docs/benchmark.md; may be repeated")
+    figures.add_argument("--json", type=Path, metavar="FILE", help="write the figures there; - prints them")
+    figures.add_argument("--picture", type=Path, metavar="FILE", help="draw them there, as PNG")
+    figures.add_argument("--export", type=Path, metavar="FOLDER",
+                         help="write the poems of both sides of the split, and the model's log-probabilities")
     return parser
 
 
@@ -93,7 +110,7 @@ def explicit_flags(args: argparse.Namespace, names: set[str]) -> dict[str, Any]:
 
 def reject_other_flags(args: argparse.Namespace, names: set[str], mode: str) -> None:
     """Raise InputError for a flag that would have no effect."""
-    for name in sorted(explicit_flags(args, (TRAINING | CORPUS | WRITING) - names)):
+    for name in sorted(explicit_flags(args, (TRAINING | CORPUS | WRITING | EVALUATION) - names)):
         raise InputError(f"{flag(name)} has no effect {mode}; leave it out")
 
 
@@ -119,6 +136,12 @@ def run(args: argparse.Namespace, program: str) -> bool:
         acrostic = options.pop("acrostic", None)
         prompts = acrostic or options.pop("prompt", None)
         writing.write_poems(args.generate, prompts, acrostic=bool(acrostic), **options)
+        return True
+    if args.evaluate:
+        names = EVALUATION | {"corpus", "count", "seed", "threads"}
+        reject_other_flags(args, names, "with --evaluate")
+        options = explicit_flags(args, names)
+        evaluate.evaluate(args.evaluate, json_file=options.pop("json", None), **options)
         return True
     if args.resume:
         changeable = {"epochs", "threads", "patience"}

@@ -1,4 +1,4 @@
-"""Rhymes and tones: the table against well-known poems, the pattern place by place, and what --rhyme writes."""
+"""Rhymes and tones: the table against well-known poems, the pattern place by place, what --rhyme writes."""
 
 import importlib.util
 import json
@@ -193,7 +193,8 @@ def run(tmp_path, main):
     (tmp_path / "poems.txt").write_text("\n".join(
         f"{a}日依山尽，{b}河入海流。欲穷千里目，{a}上一{b}楼。" for a in "白春眠不觉晓" for b in "黄处闻啼鸟夜"),
         encoding="utf-8")
-    assert main(*TINY, "--corpus", tmp_path / "poems.txt", "--out", tmp_path / "run", "--held-out", 0)[0] == 0
+    flags = [*TINY, "--held-out", 0, "--corpus", tmp_path / "poems.txt", "--out", tmp_path / "run"]
+    assert main(*flags)[0] == 0
     return tmp_path / "run"
 
 
@@ -214,13 +215,15 @@ def test_the_command_without_the_packages(main, run, monkeypatch):
     monkeypatch.setattr(rhyme, "find_spec", lambda name: None)
     pingshui.cache_clear()
     status, printed = main("--generate", run, "--strict", "--rhyme")
-    assert (status, printed) == (2, "error: --rhyme and --tones: this needs pip install 'scratch-lstm[rhyme]'\n")
+    assert status == 2
+    assert printed == "error: --rhyme and --tones: this needs pip install 'scratch-lstm[rhyme]'\n"
 
 
 def test_the_command_says_that_nothing_rhymes(main, tmp_path):
     (tmp_path / "poems.txt").write_text("一月二月三，四月五月六。一月二月七，八月九月十。\n" * 2
                                         + "一月二月三，四月五月六。一月二月七，八月九月六。", encoding="utf-8")
-    assert main(*TINY, "--corpus", tmp_path / "poems.txt", "--out", tmp_path / "run", "--held-out", 0)[0] == 0
+    flags = [*TINY, "--held-out", 0, "--corpus", tmp_path / "poems.txt", "--out", tmp_path / "run"]
+    assert main(*flags)[0] == 0
     status, printed = main("--generate", tmp_path / "run", "--strict", "--rhyme", "--prompt", "月")
     assert status == 0 and "# no characters of the vocabulary rhyme in a level tone" in printed
     assert "# 0 of 1 rhyme (Pingshui)" in printed or "# 1 of 1 rhyme (Pingshui)" in printed
