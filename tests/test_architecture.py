@@ -9,8 +9,8 @@ import scratch_lstm
 
 PACKAGE = Path(scratch_lstm.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-PACKAGES = ["scratch_lstm"] + [f"scratch_lstm.{name}" for name in ("check", "evaluation", "kernels", "poems",
-                                                              "training")]
+PACKAGES = ["scratch_lstm"] + [f"scratch_lstm.{name}"
+                               for name in ("check", "evaluation", "kernels", "poems", "training")]
 
 # Packages: imports go from right to left. Inside the mathematics the modules have an order too.
 PACKAGE_ORDER = ["mathematics", "check", "poems", "evaluation", "training"]

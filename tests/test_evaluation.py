@@ -149,6 +149,18 @@ def test_a_file_that_is_no_text(tmp_path):
         read_log_probabilities(tmp_path / "g", LENGTHS)
 
 
+@given(st.lists(st.one_of(st.text(), st.floats().map(str), st.integers().map(str),
+                          st.lists(st.one_of(st.floats(), st.integers(-10**400, 10), st.none()))
+                          .map(json.dumps)), min_size=3, max_size=3))
+def test_any_lines_are_read_or_refused(tmp_path_factory, lines):
+    file = tmp_path_factory.mktemp("any") / "f"
+    file.write_text("\n".join(lines), encoding="utf-8", errors="replace")
+    try:
+        assert np.isfinite(read_log_probabilities(file, LENGTHS)).all()
+    except InputError as error:
+        assert str(error).startswith(str(file)) and "\n" not in str(error)
+
+
 def test_what_is_written_is_read_again(tmp_path):
     values = -np.random.default_rng(0).exponential(size=6)
     (tmp_path / "f").write_text(as_lines(values, LENGTHS), encoding="utf-8")

@@ -51,6 +51,9 @@ def test_every_added_character_is_missing_in_the_package_and_its_rhyme_is_there(
     for character, name in rhyme.ADDED.items():
         assert character not in brought[name]
         assert name in pingshui()[character]
+    everything = "".join(brought.values())
+    for variant, character in rhyme.VARIANTS.items():
+        assert variant not in everything and pingshui()[variant] == pingshui()[character] != frozenset()
 
 
 @pytest.mark.parametrize("endings, in_pingshui, in_modern", [

@@ -45,13 +45,24 @@ def read_log_probabilities(path: Path, lengths: np.ndarray) -> np.ndarray:
             raise InputError(f"{path}, line {number}: has {len(poem):,} numbers; the poem has {length - 1:,} "
                              f"characters, so with its end {length:,} are needed")
         for value in values:
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise InputError(f"{path}, line {number}: {json.dumps(value)[:40]} is not a finite number; "
+            log_p = as_number(value)
+            if log_p is None:
+                raise InputError(f"{path}, line {number}: {json.dumps(value)[:20]} is not a finite number; "
                                  "every character needs a probability above 0")
-            if value > ROUNDING:
-                raise InputError(f"{path}, line {number}: {value} is above 0, and no logarithm of a "
+            if log_p > ROUNDING:
+                raise InputError(f"{path}, line {number}: {log_p:g} is above 0, and no logarithm of a "
                                  "probability; give ln p, not -ln p")
     return np.concatenate([np.atleast_1d(np.array(poem, float)) for poem in poems])
+
+
+def as_number(value: object) -> float | None:
+    """A finite float; None for everything else."""
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        pass
+    return None
 
 
 def parse(line: str, where: str) -> object:

