@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-# (file below scratch_lstm, "" for any; a pattern; why nothing changes): the lines before and after differ in no
-# more than what the pattern matches
+# (file below scratch_lstm, "" for any; a pattern; why nothing changes): the lines before and after differ in
+# no more than what the pattern matches
 NEGATIVE = "NumPy takes any negative size in reshape for -1"
 PLACEHOLDER = "nothing reads it before the forward or the loss that sets it"
 WIDER = "an entry more at the end, which no loop reaches and no result has"

@@ -1,6 +1,6 @@
 """Run the tests against each mutant: the long step of `make mutants`.
 
-    python tests/run_mutants.py --jobs 2 'scratch_lstm.model.*' ...      without a pattern: all that have not run
+    python tests/run_mutants.py --jobs 2 'scratch_lstm.model.*' ...     no pattern: all that have not run yet
 
 `mutmut run` of one mutant has made them all before, and has measured which tests call which function. mutmut
 itself would start pytest anew for each mutant, and run the tests in any order. Here pytest collects once, and

@@ -112,11 +112,11 @@ def test_it_learns_one_batch_by_heart():
 
 def test_backward_belongs_to_the_loss_just_before_it():
     model, batch = random_model(), tokens()
-    with pytest.raises(RuntimeError, match="loss just before"):
+    with pytest.raises(RuntimeError, match="^backward needs a loss just before it$"):
         model.backward()
     model.loss(batch)
     model.forward(batch)
-    with pytest.raises(RuntimeError, match="loss just before"):
+    with pytest.raises(RuntimeError, match="^backward needs a loss just before it$"):
         model.backward()
 
 
@@ -238,3 +238,10 @@ def test_the_loss_is_computed_where_the_logits_are():
 def test_a_token_without_a_row(token):
     with pytest.raises(ValueError, match=rf"^token {token} is not in \[0, 11\)$"):
         random_model().embedding.forward(np.array([[0, token]]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_mask_has_the_dtype_of_the_model(dtype):
+    model = random_model(dtype, dropout=0.5)
+    model.loss(tokens())
+    assert model.mask.dtype == dtype
