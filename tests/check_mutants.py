@@ -23,6 +23,7 @@ BUFFER = "the name of a buffer; any that no other buffer there has will do"
 EQUIVALENT = [
     ("", r"\.reshape\((\*[\w.]+, )?-[12]\b", NEGATIVE),
     ("", r'self\.\w+: (Array|float)( \| None)? = (None|"")', PLACEHOLDER),
+    ("", r'\.kind (not )?in "(XX)?iu(XX)?"', "no dtype has the kind X"),
     ("model.py", r"check_settings\(dropout, (dtype|None), ", "the LSTM refuses that dtype in the same words"),
     ("lstm.py", r'(own|scratch)\(("\w+"|None),', BUFFER),
     ("model.py", r'self\.workspace\(("\w+"|None),', BUFFER),
