@@ -7,6 +7,8 @@ import pytest
 
 from scratch_lstm import PoemModel
 from scratch_lstm.training.data_parallel import DataParallel
+from scratch_lstm.training.learner import make_learner
+from scratch_lstm.training.settings import Settings
 
 
 @pytest.mark.parametrize("threads", [1, 2, 33])
@@ -24,3 +26,11 @@ def test_every_shard_has_a_thread_of_its_own(threads, monkeypatch):
     model = PoemModel(3, 2, 2, 1, dtype="float64")
     DataParallel(model, threads).loss_and_gradient(np.zeros((2, threads), int))
     assert len(seen) == threads and (threading.current_thread() in seen) == (threads == 1)
+
+
+def test_only_compiled_kernels_share_a_batch():
+    """NumPy's threads are those of the matrix library."""
+    for backend, shards in (("numpy", 1), ("numba", 3)):
+        learner = make_learner(Settings(backend=backend, threads=3, hidden_size=2), 5)
+        assert len(learner.data_parallel.models) == shards
+        assert learner.optimizer.backend is learner.model.backend
