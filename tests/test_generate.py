@@ -192,3 +192,35 @@ def test_one_generator_goes_on_from_batch_to_batch(model, corpus):
     rng = np.random.default_rng(3)
     parts = [generate(model, corpus.vocabulary, ["风"] * 2, temperature=1.0, seed=rng) for _ in range(2)]
     assert parts[0] + parts[1] == together
+
+
+@pytest.mark.parametrize("prompt, options, message", [
+    ("风龙", {}, "prompt '风龙': the character '龙' is not in the model's vocabulary"),
+    ("风E", {}, "prompt '风E': the character 'E' is not in the model's vocabulary"),
+    ("风风", {"limit": 1}, "prompt '风风': longer than a poem, which has at most 1 characters"),
+    ("风，", {"strict": True}, f"prompt '风，': does not fit the form {FORM}"),
+    ("风花雪月日", {"strict": True, "acrostic": True}, "acrostic '风花雪月日': 5 characters for 4 lines"),
+    ("风，", {"acrostic": True}, "acrostic '风，': punctuation cannot begin a line"),
+    ("风", {"temperature": float("inf")},
+     "temperature inf: it must be positive; leave it out to write greedily"),
+    ("风", {"temperature": 1.0, "top_k": 0}, "top-k 0: it must be at least 1"),
+    ("风", {"top_k": 1}, "top-k is for sampling: give a temperature with it"),
+])
+def test_each_refusal_in_full(model, corpus, prompt, options, message):
+    with pytest.raises(InputError) as error:
+        generate(model, corpus.vocabulary, [prompt], **options)
+    assert str(error.value) == message
+
+
+def test_what_is_just_allowed(model, corpus):
+    write = [("风" * 24, {}), ("风" * 5, {"limit": 5}), ("风花雪月", {"strict": True, "acrostic": True}),
+             ("风", {"temperature": 1.0, "top_k": 1}), ("风花雪月日", {"acrostic": True}), ("", {"strict": True})]
+    for prompt, options in write:
+        poem, = generate(model, corpus.vocabulary, [prompt], **options)
+        assert carries(poem, prompt[:1]) if options.get("acrostic") else poem.startswith(prompt)
+
+
+def test_without_a_form_strict_says_why(model, corpus):
+    with pytest.raises(InputError) as error:
+        generate(model, corpus.vocabulary.word_int_map, ["风"], strict=True)
+    assert str(error.value) == "the poems of the corpus do not share a form, so there is none to keep"
