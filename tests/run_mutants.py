@@ -1,6 +1,8 @@
 """Run the tests against each mutant: the long step of `make mutants`.
 
-    python tests/run_mutants.py --jobs 2 'scratch_lstm.model.*' ...     no pattern: all that have not run yet
+    python tests/run_mutants.py --jobs 2 'scratch_lstm.model.*' ...
+
+runs those that have not run yet, of these files or of all; one whose name is given in full runs again.
 
 `mutmut run` of one mutant has made them all before, and has measured which tests call which function. mutmut
 itself would start pytest anew for each mutant, and run the tests in any order. Here pytest collects once, and
@@ -32,6 +34,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 SURVIVED, KILLED, NO_TESTS, BROKEN, TIMEOUT = 0, 1, 33, 35, 36      # as in mutmut
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE)     # compiled code on wrong arrays
 OVERHEAD = 0.003        # seconds that pytest needs for a test that does nothing
 
 
@@ -62,8 +65,8 @@ class Mutants:
         """Each mutant of one source file; prints the survivors as they come."""
         meta, began = json.loads(path.read_text(encoding="utf-8")), time.monotonic()
         statuses = meta["exit_code_by_key"]
-        wanted = [mutant for mutant, status in statuses.items() if (
-            any(fnmatch(mutant, pattern) for pattern in self.patterns) if self.patterns else status is None)]
+        wanted = [mutant for mutant, status in statuses.items() if mutant in self.patterns or (
+            status is None and any(fnmatch(mutant, pattern) for pattern in self.patterns or "*"))]
         if not wanted:
             return
         left, written = iter(wanted), began
@@ -136,7 +139,7 @@ class Mutants:
         if number:
             self.kills.update((scope, tests[int(number)]) for scope in scopes(mutant))
         code = os.waitstatus_to_exitcode(status)
-        return mutant, TIMEOUT if code == -signal.SIGALRM else code
+        return mutant, TIMEOUT if code == -signal.SIGALRM else KILLED if -code in CRASHES else code
 
 
 def load_compiled_kernels() -> None:
@@ -164,8 +167,8 @@ def main() -> int:
     os.chdir("mutants")
     sys.path[0] = os.getcwd()
     os.environ["MUTANT_UNDER_TEST"] = ""
-    return int(pytest.main(["--rootdir=.", "-q", "-s", "--tb=no", "--assert=plain", *lines[0], *lines[1]],
-                           [Mutants(arguments.patterns, arguments.jobs)]))
+    options = ["--rootdir=.", "-q", "-s", "--tb=no", "--assert=plain", "-p", "no:faulthandler"]
+    return int(pytest.main([*options, *lines[0], *lines[1]], [Mutants(arguments.patterns, arguments.jobs)]))
 
 
 if __name__ == "__main__":

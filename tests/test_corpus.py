@@ -326,8 +326,8 @@ def test_every_line_of_a_description(tmp_path):
         *(f"  normalised: {what}, {times} times" for what, times in corpus.normalised.items()),
         "  poem 1: 甲乙丙丁戊己庚，辛", "  poem 2: 甲乙丙丁戊己庚，辛", f"  poem 3: {'山' * 60}...",
         "  rarest characters: 甲 乙 丙 丁 戊 己 庚 ， 辛 G",
-        "  4 poems in 3 groups of one poem, or of equal and nearly equal ones; each group is on one side of the "
-        "held-out split",
+        "  4 poems in 3 groups of one poem, or of equal and nearly equal ones; each group is on one side of "
+        "the held-out split",
         "poems_vector (4,)  word_int_map 13  int_word_map 13"]
     assert len(corpus.normalised) == 3
 

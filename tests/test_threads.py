@@ -18,7 +18,7 @@ def test_every_shard_has_a_thread_of_its_own(threads, monkeypatch):
     loss = PoemModel.loss
 
     def loss_of_one_of_all(model, tokens):
-        together.wait(timeout=20)
+        together.wait(timeout=8)
         seen.add(threading.current_thread())
         return loss(model, tokens)
 
