@@ -225,6 +225,7 @@ def test_a_replica_computes_as_its_model(dtype):
     replica, batch = model.replica(), tokens()
     loss = replica.loss(batch)
     assert replica.backend is model.backend and loss == model.loss(batch) and loss.dtype == dtype
+    assert replica.lstm.dtype == dtype
 
 
 def test_the_loss_is_computed_where_the_logits_are():

@@ -33,4 +33,3 @@ def test_only_compiled_kernels_share_a_batch():
     for backend, shards in (("numpy", 1), ("numba", 3)):
         learner = make_learner(Settings(backend=backend, threads=3, hidden_size=2), 5)
         assert len(learner.data_parallel.models) == shards
-        assert learner.optimizer.backend is learner.model.backend

@@ -133,7 +133,7 @@ def test_a_poem_that_fails_is_said_and_left_out(recorded, monkeypatch):
 
 def test_a_log_that_fails_is_said_once_each_time(recorded):
     run = recorded(replace(QUIET, log_every=1, save_every=100))
-    answers = iter([None, "full", "full", None, "away", None, None, None])     # the first before step 1
+    answers = iter(["full", "full", None, "away", "away", None, None, None])    # the first before step 1
     run.run_directory.log = lambda lines: next(answers)
     run.run()
     assert run.progress.said[:2] == [f"log.jsonl cannot be written ({why}); the training goes on"
@@ -193,12 +193,12 @@ def test_an_epoch_of_small_batches_goes_on(recorded):
     assert run.run() and run.position.step == 16
 
 
-def test_half_a_line_after_the_saved_ones_is_cut_off(recorded):
+def test_a_damaged_line_after_the_saved_ones_is_cut_off(recorded):
     steps = iter(range(1, 9))
     run = recorded(interrupted=lambda: next(steps) == 2)
     run.run()
     with open(run.run_directory.path / "log.jsonl", "ab") as file:
-        file.write(b'{"step": 3, "lo')
+        file.write(b'{"step": 3, "lo\n')
     run = recorded()
     assert run.run() and [line["step"] for line in run.run_directory.read_log()] == [1, 2, 3, 4, 4]
 
