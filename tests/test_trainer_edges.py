@@ -1,5 +1,6 @@
 """The training loop at its edges: what it says, what it counts, what it refuses, and what is best."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -79,8 +80,8 @@ def test_a_run_stops_when_its_reader_has_gone(recorded):
 
 @pytest.mark.parametrize("held_out", [0.2, 0.0])
 def test_the_line_and_the_log_of_an_epoch(recorded, held_out, monkeypatch):
-    """A clock that goes on by one second each time it is read: each step takes one."""
-    ticks = iter(range(1000))
+    """A clock that goes on by 1.00015 seconds each time it is read: so long takes each step."""
+    ticks = itertools.count(0, 1.00015)
     monkeypatch.setattr(trainer_module.time, "perf_counter", lambda: next(ticks))
     run = recorded(replace(QUIET, held_out=held_out, epochs=2))
     run.run()
@@ -91,7 +92,7 @@ def test_the_line_and_the_log_of_an_epoch(recorded, held_out, monkeypatch):
         middle = f"  held-out loss {held:.4f}  perplexity {math.exp(held):.1f}" if held_out else ""
         assert said == f"epoch  {epoch}  training loss {loss:.4f}{middle}  {steps}.0 s  {line['poem']}"
         assert line == {"step": steps * epoch, "epoch": epoch, "training_loss": loss, "held_out_loss": held,
-                        "seconds": float(steps), "poem": line["poem"]}
+                        "seconds": {4: 4.001, 5: 5.001}[steps], "poem": line["poem"]}
         assert (held is None) == (not held_out) and line["poem"].startswith("风")
 
 
@@ -191,6 +192,12 @@ def test_an_epoch_of_small_batches_goes_on(recorded):
     recorded(settings, interrupted=lambda: next(steps) == 10).run()
     run = recorded(settings)
     assert run.run() and run.position.step == 16
+
+
+def test_the_held_out_poems_come_in_small_batches_too(recorded):
+    run, shapes = recorded(replace(QUIET, batch_characters=52)), []
+    run.learner.loss = lambda tokens: shapes.append(tokens.shape) or 1.0
+    assert run.evaluate(run.held_out_indices) == 1.0 and shapes == [(25, 2)] * 4
 
 
 def test_a_damaged_line_after_the_saved_ones_is_cut_off(recorded):
