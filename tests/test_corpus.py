@@ -394,3 +394,16 @@ def test_the_hash_of_the_poems_is_of_the_poems_and_their_groups(write):
 
 def test_a_corpus_can_be_loaded_from_the_name_of_its_file(write):
     assert Corpus.load(str(write(POEMS))).path == write(POEMS)
+
+
+@pytest.mark.parametrize("poem", ["aG", "aE", "GE"])
+def test_one_letter_of_the_marks_is_enough_for_other_marks(corpus_of, poem):
+    vocabulary = corpus_of([poem, "bc"]).vocabulary
+    assert (vocabulary.start, vocabulary.end) == ("\x02", "\x03")
+
+
+def test_how_a_file_was_read_reads_it_again(write):
+    """`auto` has looked at the file, and is replaced by what it found."""
+    corpus = Corpus.load(write(POEMS))
+    assert corpus.reading.poems_are == "lines"
+    assert Corpus.load(corpus.path, corpus.reading).poems == POEMS

@@ -224,3 +224,14 @@ def test_without_a_form_strict_says_why(model, corpus):
     with pytest.raises(InputError) as error:
         generate(model, corpus.vocabulary.word_int_map, ["风"], strict=True)
     assert str(error.value) == "the poems of the corpus do not share a form, so there is none to keep"
+
+
+def test_the_default_seed_is_zero_here_too(model, corpus):
+    default, zero, one = (generate(model, corpus.vocabulary, ["风"], temperature=1.0, **seed)
+                          for seed in ({}, {"seed": 0}, {"seed": 1}))
+    assert default == zero != one
+
+
+def test_a_strict_poem_has_the_whole_form_whatever_the_limit(model, corpus):
+    poem, = generate(model, corpus.vocabulary, ["风"], strict=True, limit=3)
+    assert has_form(poem, FORM)

@@ -223,8 +223,9 @@ def test_check_vectors():
     check_vectors(right, "float32")
     for name in right:
         for wrong in (np.zeros(4, "float32"), np.zeros(3), np.zeros((3, 1), "float32")):
-            with pytest.raises(ValueError):
+            with pytest.raises(ValueError) as error:
                 check_vectors(right | {name: wrong}, "float32")
+            assert str(error.value) in (name, "m" if name == "vector" else name)
         with pytest.raises(KeyError):
             check_vectors({key: a for key, a in right.items() if key != name}, "float32")
     with pytest.raises(ValueError):
