@@ -33,7 +33,7 @@ EQUIVALENT = [
     ("poems/corpus.py", r"np\.zeros\((0x110000|1114113),", WIDER),
     ("poems/corpus.py", r'text = "(XXXX)?"\.join\(poems\)', "only G and E are looked for in it"),
     ("poems/corpus.py", r"if len\(same\) else [12]", "without poems no batch is made, of whatever size"),
-    ("poems/generate.py", r"if (temperature is not None|\(temperature is not None\) or True) else 0",
+    ("poems/generate.py", r"if (temperature is not None|\(temperature is not None\) or True) else [01]",
      "a greedy choice reads no draws"),
     ("model.py", r"check_settings\(dropout, (dtype|None), ", "the LSTM refuses that dtype in the same words"),
     ("lstm.py", r'(own|scratch)\(("\w+"|None),', BUFFER),

@@ -46,7 +46,7 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
     line_of = line_starts(form) if form and acrostic else None
     poems = [""] * len(prompts)
     done = np.zeros(len(prompts), bool)                                           # (B,)
-    tokens, state = np.full(len(prompts), start, np.int64), None                  # (B,)
+    tokens, state = np.full(len(prompts), start), None                            # (B,)
     was_training, model.training = model.training, False
     try:
         for n in range(length):
