@@ -6,8 +6,8 @@ import pytest
 from scratch_lstm import PoemModel
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.errors import InputError
-from scratch_lstm.poems.generate import _sample, carries, count_lines, generate
-from scratch_lstm.poems.vocabulary import END, START, has_form
+from scratch_lstm.poems.generate import _sample, carries, check_options, count_lines, generate
+from scratch_lstm.poems.vocabulary import END, START, Vocabulary, has_form
 
 FORM = "字字字字字，字字字字字。字字字字字，字字字字字。"
 
@@ -235,3 +235,31 @@ def test_the_default_seed_is_zero_here_too(model, corpus):
 def test_a_strict_poem_has_the_whole_form_whatever_the_limit(model, corpus):
     poem, = generate(model, corpus.vocabulary, ["风"], strict=True, limit=3)
     assert has_form(poem, FORM)
+
+
+@pytest.mark.parametrize("top_k", [1, 3, 400, 999, 1000, 2000])
+def test_only_the_likeliest_are_drawn(top_k):
+    """Among 1000 characters in any order; a high temperature makes all that are left nearly equally likely."""
+    rng = np.random.default_rng(0)
+    logits = np.stack([rng.permutation(np.arange(1000.0)) for _ in range(200)])
+    tokens = _sample(logits, 1e6, top_k, 1 - rng.random(200))
+    ranks = 999 - logits[np.arange(200), tokens]                          # 0 is the likeliest
+    assert ranks.max() < top_k and len(set(ranks)) > min(top_k, 200) / 2
+
+
+def test_huge_weights_write_a_poem_without_a_warning(corpus):
+    """Warnings are errors here. Infinity minus infinity is NaN in the logits."""
+    model = PoemModel(len(corpus.vocabulary), 6, 8, 2, seed=4)
+    model.flat_parameters[...] = 3e38 * np.sign(model.flat_parameters)
+    for options in ({}, {"temperature": 1.0}):
+        assert len(generate(model, corpus.vocabulary, ["风"], **options)) == 1
+
+
+def test_options_are_checked_for_a_vocabulary_without_a_model():
+    """A free poem may be as long as the longest, a strict one as the form."""
+    vocabulary = Vocabulary(("G", "E", "，", "山"), "字，", 3)
+    check_options(vocabulary, ["山，山"])
+    check_options(Vocabulary(("G", "E", "山")), ["山"])                   # no form is asked for
+    for options, length in ({}, 3), ({"strict": True}, 2), ({"length": 1}, 1):
+        with pytest.raises(InputError, match=f"longer than a poem, which has at most {length} characters"):
+            check_options(vocabulary, ["山，山山"[:length + 1]], **options)
