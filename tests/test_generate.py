@@ -214,7 +214,8 @@ def test_each_refusal_in_full(model, corpus, prompt, options, message):
 
 def test_what_is_just_allowed(model, corpus):
     write = [("风" * 24, {}), ("风" * 5, {"limit": 5}), ("风花雪月", {"strict": True, "acrostic": True}),
-             ("风", {"temperature": 1.0, "top_k": 1}), ("风花雪月日", {"acrostic": True}), ("", {"strict": True})]
+             ("风", {"temperature": 1.0, "top_k": 1}), ("风花雪月日", {"acrostic": True}),
+             ("", {"strict": True})]
     for prompt, options in write:
         poem, = generate(model, corpus.vocabulary, [prompt], **options)
         assert carries(poem, prompt[:1]) if options.get("acrostic") else poem.startswith(prompt)
