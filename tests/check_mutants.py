@@ -23,7 +23,7 @@ BUFFER = "the name of a buffer; any that no other buffer there has will do"
 EQUIVALENT = [
     ("", r"\.reshape\((\*[\w.]+, )?-[12]\b", NEGATIVE),
     ("", r'self\.\w+: (Array|float)( \| None)? = (None|"")', PLACEHOLDER),
-    ("", r'\.kind (not )?in "(XX)?iu(XX)?"', "no dtype has the kind X"),
+    ("", r'\.kind (not )?in "(XX)?iub?(XX)?"', "no dtype has the kind X"),
     ("", r"\btraining = (False|None)$", "both are false"),
     ("training/trainer.py", r"self\.log_failed = (False|None)", "both are false"),
     ("training/learner.py", r"if (self\.model\.dropout|\(self\.model\.dropout\) or True) else None",

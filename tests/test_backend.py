@@ -83,6 +83,18 @@ def test_a_workspace_gives_the_same_memory_and_grows():
         assert not np.shares_memory(larger, other)
 
 
+def test_a_draw_that_is_just_the_rate_passes():
+    """Drawn from [0, 1): so the share of what is dropped is the rate exactly."""
+    class Draws:
+        @staticmethod
+        def random(shape):
+            return np.array([0.0, 0.25, np.nextafter(0.25, 0)]).reshape(shape)
+
+    mask = Backend().dropout_mask(Draws, 0.25, (3, 1), "float64")
+    assert mask.tolist() == [[0.0], [1 / 0.75], [0.0]]
+    assert np.array_equal(Backend().dropout_mask(Draws, 0.0, (3, 1), "float32"), np.ones((3, 1)))
+
+
 # Which one
 
 @pytest.fixture
