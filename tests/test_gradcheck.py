@@ -606,8 +606,8 @@ def test_the_rounding_is_six_times_the_noise_over_the_step():
     A, x = case(9)
     found = {}
     for seed, options in ((0, {}), (5, {"seed": 5})):
-        row, = check_gradients(lambda x: smooth(A, x), {"x": x}, {"x": 2 * smooth_gradient(A, x)}, ["central"],
-                               **options)
+        wrong = {"x": 2 * smooth_gradient(A, x)}
+        row, = check_gradients(lambda x: smooth(A, x), {"x": x}, wrong, ["central"], **options)
         noise = oracles.noise(lambda x: smooth(A, x), x, seed)
         scale = abs(richardson(lambda x: smooth(A, x), x)).max()
         found[seed] = row.rounding
