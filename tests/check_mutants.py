@@ -9,9 +9,10 @@ when an entry here has no survivor any more.
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
+
+from mutmut.mutation.diff_apply import get_diff_for_mutant
 
 # (file below scratch_lstm, "" for any; a pattern; why nothing changes): the lines before and after differ in
 # no more than what the pattern matches
@@ -35,6 +36,7 @@ EQUIVALENT = [
     ("poems/corpus.py", r"if len\(same\) else [12]", "without poems no batch is made, of whatever size"),
     ("poems/generate.py", r"if (temperature is not None|\(temperature is not None\) or True) else [01]",
      "a greedy choice reads no draws"),
+    ("gradcheck.py", r'method == "central" and error >=? bound', "at its bound a row is ok, however it rounds"),
     ("poems/vocabulary.py", r"places <=? set\(self\.words\)", "G and E are words and never in a form"),
     ("poems/generate.py", r"\.astype\((np\.float64|None)\)", "to NumPy None is float64"),
     ("poems/generate.py", r"top_k <=? logits\.shape\[1\]", "all are among the likeliest"),
@@ -68,8 +70,7 @@ def decided(root: Path) -> dict[str, dict[str, int | None]]:
 
 def change(mutant: str) -> tuple[str, str]:
     """The lines that a mutant takes out and puts in."""
-    diff = subprocess.run([sys.executable, "-m", "mutmut", "show", mutant], capture_output=True, text=True,
-                          check=True).stdout.splitlines()
+    diff = get_diff_for_mutant(mutant).splitlines()
     body = [line for line in diff if not line.startswith(("---", "+++"))]
     return tuple(" ".join(line[1:].strip() for line in body if line.startswith(sign)) for sign in "-+")
 

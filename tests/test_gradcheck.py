@@ -614,3 +614,30 @@ def test_the_rounding_is_six_times_the_noise_over_the_step():
         assert abs(row.rounding / (6 * noise * oracles.RICHARDSON_NOISE / oracles.RICHARDSON_STEP / scale)
                    - 1) <= 1e-12
     assert found[0] != found[5]
+
+
+@pytest.mark.parametrize("x", [np.array([0.5, -0.25]), np.array([0.5, -8.0]), np.ones((2, 3)), np.zeros(0)])
+@pytest.mark.parametrize("seed, options", [(0, {}), (5, {"seed": 5})])
+def test_the_points_at_which_noise_is_measured(x, seed, options):
+    points = []
+    oracles.noise(lambda y: points.append(y.copy()) or 1.0, x, **options)
+    v = np.random.default_rng(seed).standard_normal(x.shape)
+    step = 2.0 ** -26 * max(1, 1, *abs(x.reshape(-1)))
+    np.testing.assert_array_equal(points, [x + n * step * v for n in range(8)])
+
+
+def test_noise_is_the_largest_of_its_estimates():
+    """Differences of order 3 to 6 of the eight values, each over its standard deviation for errors of one."""
+    rng, largest = np.random.default_rng(1), set()
+    for _ in range(100):
+        values = rng.standard_normal(8)
+        if rng.random() < 0.3:
+            values = values.cumsum().cumsum()
+        estimates = {k: math.sqrt(np.mean(np.diff(values, k) ** 2) / math.comb(2 * k, k))
+                     for k in range(3, 7)}
+        found = iter(values)
+        assert oracles.noise(lambda x: next(found), np.ones(1)) == pytest.approx(
+            max(estimates.values()), rel=1e-12)
+        largest.add(max(estimates, key=estimates.__getitem__))
+    assert largest == {3, 4, 5, 6}
+    assert oracles.noise(lambda x: -3.0, np.ones(1)) == 3 * EPS
