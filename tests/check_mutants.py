@@ -36,7 +36,7 @@ EQUIVALENT = [
     ("poems/corpus.py", r"if len\(same\) else [12]", "without poems no batch is made, of whatever size"),
     ("poems/generate.py", r"if (temperature is not None|\(temperature is not None\) or True) else [01]",
      "a greedy choice reads no draws"),
-    ("gradcheck.py", r'method == "central" and error >=? bound', "at its bound a row is ok, however it rounds"),
+    ("gradcheck.py", r'method == "central" and error >=? bound', "a row at its bound is ok, rounding or not"),
     ("poems/vocabulary.py", r"places <=? set\(self\.words\)", "G and E are words and never in a form"),
     ("poems/generate.py", r"\.astype\((np\.float64|None)\)", "to NumPy None is float64"),
     ("poems/generate.py", r"top_k <=? logits\.shape\[1\]", "all are among the likeliest"),
