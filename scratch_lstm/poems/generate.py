@@ -53,7 +53,7 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
     poems = [""] * len(prompts)
     done = np.zeros(len(prompts), bool)                                           # (B,)
     waiting = list(ranks or [0] * len(prompts))
-    tokens, state = np.full(len(prompts), start, np.int64), None                  # (B,)
+    tokens, state = np.full(len(prompts), start), None                            # (B,)
     was_training, model.training = model.training, False
     try:
         for n in range(length):
@@ -126,9 +126,9 @@ def _sample(logits: np.ndarray, temperature: float | None, top_k: int | None,
     if temperature is None:
         return logits.argmax(axis=1)
     if top_k is not None and top_k < logits.shape[1]:
-        least = np.partition(logits, -top_k, axis=1)[:, -top_k, None]             # the k-th largest
+        least = np.partition(logits, -top_k)[:, -top_k, None]                     # the k-th largest
         logits = np.where(logits >= least, logits, -np.inf)
-    with np.errstate(over="ignore"):                                              # a tiny temperature: -inf
+    with np.errstate(over="ignore", invalid="ignore"):          # a tiny temperature: -inf; huge weights: NaN
         p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
     cumulative = p.cumsum(axis=1)
     return (cumulative < draws.reshape(-1, 1) * cumulative[:, -1:]).sum(axis=1)   # the inverse distribution
