@@ -5,8 +5,9 @@ RECIPE ?= best
 THREADS ?= 2
 JOBS ?= 2
 EXAMPLES ?= 1000
+PORT ?= 8000
 
-.PHONY: help train test slow fuzz lint mutants dist wheel clean
+.PHONY: help train test slow fuzz lint mutants dist wheel site site-serve site-test clean
 
 help:
 	@echo "make train    train on Tang quatrains, then write poems (RECIPE=course, EPOCHS=3, THREADS=1, ARGS=...)"
@@ -17,6 +18,9 @@ help:
 	@echo "make mutants  change the code one place at a time; the tests must notice (a long run)"
 	@echo "make dist     sdist and wheel in dist/"
 	@echo "make wheel    install the wheel into an empty environment and use it"
+	@echo "make site     the pages, the reference and the delta explorer in site/, in both languages (RUN=runs/NAME)"
+	@echo "make site-serve  show it on this machine alone, at port PORT=8000"
+	@echo "make site-test   look at every page in a headless Chromium, if there is one"
 	@echo "make clean    remove all that was made"
 
 train: .venv/train.installed
@@ -33,7 +37,7 @@ fuzz: .venv/test.installed
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/test_fuzz.py $(ARGS)
 
 lint: .venv/lint.installed
-	$(BIN)/python -m flake8 scratch_lstm torch_ref derivations tests train_poems.py
+	$(BIN)/python -m flake8 scratch_lstm torch_ref derivations tests web train_poems.py
 	$(BIN)/python -m mypy
 
 mutants: .venv/mutants.installed
@@ -49,11 +53,22 @@ dist: .venv/dist.installed
 wheel: dist
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
+site: .venv/site.installed
+	$(BIN)/python web/build.py $(RUN)
+
+site-serve: site
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site $(PORT)
+
+site-test: site .venv/site-test.installed
+	$(BIN)/python -m pytest -m site web/test_site.py $(ARGS)
+
 .venv/train.installed: EXTRAS = corpus,plots
 .venv/test.installed: EXTRAS = corpus,fast,plots,torch,test
 .venv/lint.installed: EXTRAS = lint
 .venv/mutants.installed: EXTRAS = fast,torch,test,mutants
 .venv/dist.installed: EXTRAS = dist
+.venv/site.installed: EXTRAS = site
+.venv/site-test.installed: EXTRAS = site,site-test,test
 
 .venv/%.installed: setup.cfg pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
@@ -63,4 +78,4 @@ wheel: dist
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build dist mutants *.egg-info .pytest_cache .mypy_cache .hypothesis
+	rm -rf .venv build dist mutants site *.egg-info .pytest_cache .mypy_cache .hypothesis

@@ -1,0 +1,4 @@
+def markdown(language):
+    return "# Explorer\n"
+def write_model(run, assets, work):
+    pass
