@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from scratch_lstm.errors import DivergedError, InputError, OutputError, one_line
-from scratch_lstm.files import reason
+from scratch_lstm.files import reason, stdout_works
 from scratch_lstm.poems.reader import Reading
-from scratch_lstm.training import commands, evaluate, writing
+from scratch_lstm.training import commands, evaluate, explain, writing
 from scratch_lstm.training.settings import RECIPES, SCHEDULES, Settings, as_flags, flag
 
 CHOICES = {"backend": ("auto", "numpy", "numba", "cupy", "torch"), "dtype": ("float32", "float64"),
@@ -26,7 +26,7 @@ TRAINING = SETTINGS | {"out", "recipe"}
 READING = {field.name for field in fields(Reading)}
 CORPUS = {"corpus", "dynasty", "line_length", "vocabulary"} | READING
 WRITING = {"prompt", "acrostic", "temperature", "top_k", "count", "strict", "rhyme", "tones"}
-EVALUATION = {"log_probabilities", "json", "picture", "export"}
+EVALUATION, EXPLANATION = {"log_probabilities", "json", "picture", "export"}, {"line", "out"}
 
 
 def make_parser(program: str) -> argparse.ArgumentParser:
@@ -44,10 +44,10 @@ def make_parser(program: str) -> argparse.ArgumentParser:
                       help="train this network and torch's side by side, from one start on the same batches")
     what.add_argument("--generate", type=Path, metavar="RUN",
                       help="write poems with the model of a run (a folder, or one model file in it)")
-
     what.add_argument("--evaluate", type=Path, metavar="RUN",
                       help="measure a run: held-out poems beside n-grams, its own poems beside real ones")
-
+    what.add_argument("--explain", type=Path, metavar="RUN",
+                      help="draw how a run reads --line: gates, next characters, how far each loss reaches")
     data = parser.add_argument_group("corpus")
     data.add_argument("--corpus", type=Path, metavar="FILE",
                       help="a UTF-8 text, one poem a line; or chinese-poetry's JSON, a table, title:poem")
@@ -76,6 +76,7 @@ def make_parser(program: str) -> argparse.ArgumentParser:
                            metavar=None if choices else kind.__name__.upper(),
                            help=f"{field.metadata['help']} [{field.default}]")
     train.add_argument("--out", type=Path, metavar="RUN", help="folder of the run [runs/date-time]")
+    train.add_argument("--line", metavar="TEXT", help="with --explain, whose picture is --out: what to read")
 
     poems = parser.add_argument_group("writing, with --generate")
     poems.add_argument("--prompt", action="append", metavar="TEXT", help="how a poem begins; may be repeated")
@@ -85,8 +86,7 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     poems.add_argument("--count", type=int, metavar="N",
                        help="poems a prompt [1]; greedy ones go on with each of the N likeliest characters; "
                             "with --evaluate: poems to sample [1000]")
-    poems.add_argument("--strict", action="store_true", default=None,
-                       help="allow only choices that keep the form")
+    poems.add_argument("--strict", action="store_true", default=None, help="only choices that keep the form")
     poems.add_argument("--rhyme", action="store_true", default=None,
                        help="with --strict: the even lines rhyme (Pingshui, level tone)")
     poems.add_argument("--tones", action="store_true", default=None,
@@ -104,13 +104,13 @@ def make_parser(program: str) -> argparse.ArgumentParser:
 
 def explicit_flags(args: argparse.Namespace, names: set[str]) -> dict[str, Any]:
     """The flags among `names` that are on the command line, with their values."""
-    return {name: value for name, value in vars(args).items()
-            if name in names and value is not None}
+    return {name: value for name, value in vars(args).items() if name in names and value is not None}
 
 
 def reject_other_flags(args: argparse.Namespace, names: set[str], mode: str) -> None:
     """Raise InputError for a flag that would have no effect."""
-    for name in sorted(explicit_flags(args, (TRAINING | CORPUS | WRITING | EVALUATION) - names)):
+    known = TRAINING | CORPUS | WRITING | EVALUATION | EXPLANATION
+    for name in sorted(explicit_flags(args, known - names)):
         raise InputError(f"{flag(name)} has no effect {mode}; leave it out")
 
 
@@ -142,6 +142,12 @@ def run(args: argparse.Namespace, program: str) -> bool:
         reject_other_flags(args, names, "with --evaluate")
         options = explicit_flags(args, names)
         evaluate.evaluate(args.evaluate, json_file=options.pop("json", None), **options)
+        return True
+    if args.explain:
+        reject_other_flags(args, EXPLANATION, "with --explain")
+        if not (args.line and args.out):
+            raise InputError("--explain needs --line TEXT and --out NAME.svg or NAME.png")
+        explain.explain(args.explain, args.line, args.out)
         return True
     if args.resume:
         changeable = {"epochs", "threads", "patience"}
@@ -201,15 +207,6 @@ def main(arguments: list[str] | None = None) -> int:
         with suppress(OSError, ValueError):
             print(one_line(message), file=sys.stderr)
     return status
-
-
-def stdout_works() -> bool:
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return True
-    except (OSError, ValueError):
-        return False
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 from pathlib import Path
 
 from .errors import InputError
@@ -104,3 +105,13 @@ def remove_partial_files(folder: Path, names: set[str]) -> None:
     for file in folder.iterdir():
         if is_partial(file.name, names):
             file.unlink(missing_ok=True)
+
+
+def stdout_works() -> bool:
+    """Whether what was printed could be written."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return True
+    except (OSError, ValueError):
+        return False

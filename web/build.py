@@ -3,8 +3,9 @@
     python web/build.py                 build site/
     python web/build.py runs/NAME       the explorer shows the model of that run
 
-The generator is mkdocs-material, once an edition, so that each has its own search index in its own language. What the
-generator cannot do is done here before it (prepared.py: formulas, pairs, links) and after it (finish.py: KaTeX, code).
+The generator is mkdocs-material, once an edition, so that each has its own search index in its own language.
+What the generator cannot do is done before it (prepared.py: formulas, pairs, links) and after it (finish.py:
+KaTeX, code).
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from typing import Any
 import explorer_page
 import links
 import packages
+import site_model
 from finish import finish
 from mkdocs.commands.build import build as make
 from mkdocs.config import load_config
-from prepared import ROOT, refresh, relinked, site_markdown
+from prepared import ROOT, refresh, site_markdown
 
 WEB, PAGES, SITE, WORK = ROOT / "web", ROOT / "derivations", ROOT / "site", ROOT / "build" / "site"
 NAMES = {
@@ -37,8 +39,9 @@ NAMES = {
 }
 SEARCH = {"en": ["en"], "zh": ["zh", "en"]}
 # the modules of the reference, in the order of reading
-MODULES = ["rnn_textbook", "lstm_textbook", "lstm", "lstm_layer", "kernels.numpy_cell", "layers", "model", "optim",
-           "functional", "gradcheck", "oracles", "backend", "poems.generate", "poems.corpus", "poems.vocabulary"]
+MODULES = ["rnn_textbook", "lstm_textbook", "lstm", "lstm_layer", "kernels.numpy_cell", "layers", "model",
+           "optim", "functional", "gradcheck", "oracles", "backend", "poems.generate", "poems.corpus",
+           "poems.vocabulary"]
 
 
 def page_of(name: str, language: str) -> Path:
@@ -77,12 +80,13 @@ def prepare(language: str, docs: Path) -> list[Any]:
     for name, target in (("lab5", "lab5"), ("index", "equations"), ("glossary", "glossary")):
         if (PAGES / f"{name}.md").is_file():
             text = page_of(name, language).read_text(encoding="utf-8")
-            write(docs / "derivations" / f"{target}.md", site_markdown(text, language, label=names["equation"]))
+            write(docs / "derivations" / f"{target}.md",
+                  site_markdown(text, language, label=names["equation"]))
             others.append({names[target]: f"derivations/{target}.md"})
     shutil.copytree(PAGES / "figures", docs / "derivations" / "figures")
     for path in cited_files():
-        write(docs / "source" / f"{path}.md", f"---\nsearch:\n  exclude: true\nhide: [navigation]\n---\n# {path}\n\n"
-                                              f"<!--whole {path}-->\n")
+        write(docs / "source" / f"{path}.md", "---\nsearch:\n  exclude: true\nhide: [navigation]\n---\n"
+                                              f"# {path}\n\n<!--whole {path}-->\n")
     api = []
     for module in MODULES:
         write(docs / "api" / f"{module}.md", f"# scratch_lstm.{module}\n\n{names['api_note']}\n\n"
@@ -91,24 +95,26 @@ def prepare(language: str, docs: Path) -> list[Any]:
     return [{names["home"]: "index.md"}, {names["pages"]: derived}, *others, {names["api"]: api}]
 
 
-def assets(docs: Path) -> None:
+def assets(docs: Path, model: Path) -> None:
+    """Everything that the pages load."""
     shutil.copytree(WEB / "assets", docs / "assets")
     katex = packages.unpacked("katex") / "dist"
     (docs / "assets" / "katex" / "fonts").mkdir(parents=True)
     shutil.copy(katex / "katex.min.css", docs / "assets" / "katex")
     for font in (katex / "fonts").glob("*.woff2"):
         shutil.copy(font, docs / "assets" / "katex" / "fonts")
-    shutil.copy(packages.unpacked("iframe-worker") / "shim" / "index.js", docs / "assets" / "iframe-worker.js")
+    shim = packages.unpacked("iframe-worker") / "shim" / "index.js"
+    shutil.copy(shim, docs / "assets" / "iframe-worker.js")
+    shutil.copy(model, docs / "assets" / "explorer_model.js")
 
 
-def edition(language: str, explorer: bool) -> None:
+def edition(language: str, model: Path) -> None:
     """Build site/LANGUAGE."""
     docs = WORK / language
     navigation = prepare(language, docs)
-    assets(docs)
-    if explorer:
-        write(docs / "explorer.md", explorer_page.markdown(language))
-        navigation.insert(2, {NAMES[language]["explorer"]: "explorer.md"})
+    assets(docs, model)
+    write(docs / "explorer.md", explorer_page.markdown(language))
+    navigation.insert(2, {NAMES[language]["explorer"]: "explorer.md"})
     config = load_config(str(WEB / "mkdocs.yml"), docs_dir=str(docs), site_dir=str(SITE / language),
                          site_name=NAMES[language]["site"], nav=navigation)
     config.theme["language"] = language
@@ -124,17 +130,19 @@ def main(arguments: list[str]) -> int:
     for folder in (WORK, SITE):
         shutil.rmtree(folder, ignore_errors=True)
     SITE.mkdir(parents=True)
-    explorer_page.write_model(arguments[0] if arguments else None, WEB / "assets", WORK)
+    model = ROOT / "build" / "explorer_model_shown.js"
+    site_model.write(arguments[0] if arguments else None, model)
     for language in NAMES:
-        edition(language, explorer=True)
+        edition(language, model)
     formulas = finish(SITE)
     shutil.copy(WEB / "start.html", SITE / "index.html")
     broken = links.broken(SITE)
     for line in broken:
         print(line)
     size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
-    print(f"site/index.html: {len([*SITE.rglob('*.html')])} pages, {formulas:,} formulas, {size / 1e6:.1f} MB, "
-          f"{len(broken)} broken links, {time.time() - started:.0f} s")
+    pages = len([*SITE.rglob("*.html")])
+    print(f"site/index.html: {pages} pages, {formulas:,} formulas, {size / 1e6:.1f} MB, {len(broken)} broken "
+          f"links, {time.time() - started:.0f} s")
     return 1 if broken else 0
 
 

@@ -1,4 +1,4 @@
-"""Docstrings are plain text: here they become Markdown that shows the same text, tables of formulas included."""
+"""Docstrings are plain text: here they become Markdown that shows the same text, formulas included."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from typing import Any
 import griffe
 
 
+ENTRY = re.compile(r"[\w.`*, ]+: ")
+
+
 def markdown(text: str) -> str:
-    """Indented lines become blocks of code; elsewhere no sign is Markdown's, but `code` stays code."""
-    lines: list[str] = []
-    before_indented = True
-    for line in text.split("\n"):
-        indented = line.startswith("  ")
-        if line.strip() and indented != before_indented and lines and lines[-1].strip():
-            lines.append("")
-        if line.strip():
-            before_indented = indented
-        if indented:
-            lines.append("    " + line if not line.startswith("    ") else line)
+    """A paragraph whose lines are set under one another becomes a block of code, any other one prose."""
+    paragraphs = []
+    for paragraph in re.split(r"\n{2,}", text):
+        lines = paragraph.split("\n")
+        listed = sum(bool(ENTRY.match(line)) for line in lines)
+        if listed > 1 or any(line.startswith("  ") for line in lines):
+            paragraphs.append("\n".join("    " + line for line in lines))
         else:
-            parts = re.split(r"(`[^`]*`)", line)
+            parts = re.split(r"(`[^`]*`)", paragraph)
             parts[::2] = [re.sub(r"([\\*_<>\[\]])", r"\\\1", part) for part in parts[::2]]
-            lines.append("".join(parts))
-    return "\n".join(lines)
+            paragraphs.append("".join(parts))
+    return "\n\n".join(paragraphs)
 
 
 class PlainText(griffe.Extension):

@@ -1,4 +1,4 @@
-"""After the generator: formulas become HTML, code excerpts are put in, and each page knows its other language."""
+"""After the generator: formulas become HTML, code is put in, and each page knows its other language."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ LABEL = {"en": "{}: the lines that compute it", "zh": "{}：计算它的几行�
 def rendered(formulas: list[tuple[str, bool]]) -> dict[tuple[str, bool], str]:
     """Each (formula, displayed) as HTML, by KaTeX, in one run of node."""
     katex = packages.unpacked("katex") / "dist" / "katex.mjs"
-    result = subprocess.run([packages.node_command(), str(Path(__file__).with_name("formulas.mjs")), str(katex)],
-                            input=json.dumps(formulas), capture_output=True, text=True, encoding="utf-8")
+    command = [packages.node_command(), str(Path(__file__).with_name("formulas.mjs")), str(katex)]
+    result = subprocess.run(command, input=json.dumps(formulas), capture_output=True, text=True,
+                            encoding="utf-8")
     if result.returncode:
         sys.exit(f"KaTeX: {result.stderr}")
     return dict(zip(formulas, json.loads(result.stdout)))

@@ -1,8 +1,8 @@
 """A page of derivations/ as the site's generator reads it: formulas, code and links in the site's form.
 
-A formula stays TeX until finish.py replaces it, so that Markdown leaves it alone and the search finds its letters.
-A displayed formula whose next paragraph names a line of code becomes a pair: the formula, and beside it the lines
-around the cited one, taken from the source.
+A formula stays TeX until finish.py replaces it, so that Markdown leaves it alone and the search finds its
+letters. A displayed formula whose next paragraph names a line of code becomes a pair: the formula, and next
+to it the lines around the cited one, taken from the source.
 """
 
 from __future__ import annotations

@@ -69,8 +69,12 @@ def set_title(axes: Any, title: str) -> None:
 
 def chinese_fonts() -> list[str]:
     """The names of the installed fonts that have Chinese characters, those for simplified ones first."""
-    from matplotlib.font_manager import fontManager
+    from matplotlib.font_manager import findSystemFonts, fontManager
     names = {font.name for font in fontManager.ttflist if CHINESE.search(font.name)}
+    if not names:       # a font that was installed after matplotlib made its list
+        for path in filter(CHINESE.search, findSystemFonts()):
+            fontManager.addfont(path)
+        names = {font.name for font in fontManager.ttflist if CHINESE.search(font.name)}
     return sorted(names, key=lambda name: ("SC" not in name, "Serif" in name, name))
 
 
