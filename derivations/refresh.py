@@ -12,7 +12,8 @@ Two things on a page are made from the source and never typed:
     [lstm.py:82](../scratch_lstm/lstm.py#L82 "NAME: A")     the first line of that function with the text A;
     [lstm.py:74](../scratch_lstm/lstm.py#L74 "NAME")        the line where it begins
 
-index.md is made whole, from equations.csv and from the places of the \\tag{6.31} on the pages.
+index.md is made whole, from equations.csv and from the places of the \\tag{6.31} on the pages. Pages in
+Chinese (02_bptt.zh.md) are treated like the English ones, and index.zh.md like index.md.
 
 A name may be a function, a class, `Class.method` or a constant. A name or a text that the source no longer
 has is an error: then the page itself has to change, and no line number will mend it.
@@ -165,6 +166,26 @@ trace and transpose, (6.40) and (6.41). "not known" means that it has not been l
 """
 
 
+INDEX_HEAD_ZH = """# 公式索引
+
+从 NNDL 第 6 章的编号，找到它的推导、它的代码行和它的测试。编号取自 2019-04-10 版讲义。本页由
+`python derivations/refresh.py` 根据 `equations.csv` 生成。
+
+| 编号 | 推导 | 代码 | 数值测试 | 符号测试 | 内容 | 2017-18 | 印刷版 |
+|---|---|---|---|---|---|---|---|
+"""
+INDEX_FOOT_ZH = """
+符号测试一栏中的“-”：(6.48) 是经验估计，没有什么可以证明。代码一栏如果是测试，则软件包中没有哪一行对应这个公式，由测试写出它。
+
+**其他版本。** 2019-04-04 版讲义的编号相同。2018-07-20 和 2018-09-18 两版的编号相差 2；朝哪个方向，这里不清楚，所以没有给出。
+“2017-18”一栏是 2017-10-31 到 2018-04-25 各版；它们大约相差 11，但确切知道的只有 (6.31)，即 (6.20)。印刷版（2020）中，
+只知道 [lab 5](lab5.zh.md) 引用的三个编号：没有迹和转置的 (6.31)，以及 (6.40) 和 (6.41)。“未查”表示没有在那一版中核对过。
+"""
+INDEXES = {"index.md": (INDEX_HEAD, INDEX_FOOT, ".md", "not known"),
+           "index.zh.md": (INDEX_HEAD_ZH, INDEX_FOOT_ZH, ".zh.md", "未查")}
+IN_CHINESE = {"6.31, without trace": "6.31，没有迹"}
+
+
 def linked(place: str, shown: str | None = None) -> str:
     """"path name: tag" or "path name" of equations.csv as a link to the line. Raises Lost."""
     path, _, rest = place.partition(" ")
@@ -174,10 +195,16 @@ def linked(place: str, shown: str | None = None) -> str:
     return f'[{shown or f"{Path(path).name}:{line}"}](../{path}#L{line} "{title}")'
 
 
-def sections() -> dict[str, tuple[str, str, str]]:
+def numbered(suffix: str = ".md") -> list[Path]:
+    """The numbered pages in reading order, in English or, for ".zh.md", in Chinese."""
+    return [page for page in sorted(PAGES.glob(f"[0-9]*{suffix}"))
+            if suffix != ".md" or not page.name.endswith(".zh.md")]
+
+
+def sections(suffix: str = ".md") -> dict[str, tuple[str, str, str]]:
     """number -> page, section number, anchor, from the tags of the formulas."""
     found: dict[str, tuple[str, str, str]] = {}
-    for page in sorted(PAGES.glob("[0-9]*.md")):
+    for page in numbered(suffix):
         heading = ""
         for line in page.read_text(encoding="utf-8").splitlines():
             if line.startswith("## "):
@@ -188,9 +215,10 @@ def sections() -> dict[str, tuple[str, str, str]]:
     return found
 
 
-def index_page() -> str:
-    """index.md, from equations.csv, the pages and the source. Raises Lost."""
-    rows, where = [], sections()
+def index_page(name: str = "index.md") -> str:
+    """index.md or index.zh.md, from equations.csv, the pages and the source. Raises Lost."""
+    head, foot, suffix, unknown = INDEXES[name]
+    rows, where = [], sections(suffix)
     with open(PAGES / "equations.csv", encoding="utf-8", newline="") as file:
         table = [*csv.reader(file, delimiter="|")][1:]
         for number, statement, code, numeric, symbolic, old, printed in table:
@@ -200,16 +228,17 @@ def index_page() -> str:
             tests = [linked(test, test.split()[1][5:].replace("_", " ")) if test else "-"
                      for test in (numeric, symbolic)]       # spaces, so that a phone can break the name
             cells = [f"({number})", f"[{section}]({page}#{anchor})", linked(code), *tests, f"$`{statement}`$",
-                     old or "not known", printed or "not known"]
+                     old or unknown, (printed or unknown) if name == "index.md" else
+                     IN_CHINESE.get(printed, printed or unknown)]
             rows.append(f"| {' | '.join(cells)} |\n")
-    return INDEX_HEAD + "".join(rows) + INDEX_FOOT
+    return head + "".join(rows) + foot
 
 
 def stale(page: Path) -> list[str]:
     """One line for each quotation on the page that the source has left behind."""
-    if page == PAGES / "index.md":
+    if page.name in INDEXES:
         try:
-            same = page.is_file() and page.read_text(encoding="utf-8") == index_page()
+            same = page.is_file() and page.read_text(encoding="utf-8") == index_page(page.name)
         except Lost as lost:
             return [str(lost)]
         return [] if same else [f"{page.relative_to(ROOT).as_posix()}: is not what {COMMAND} makes"]
@@ -236,9 +265,11 @@ def stale(page: Path) -> list[str]:
 
 
 def pages() -> list[Path]:
-    """The table of contents, the numbered pages in reading order, the lab's answers, the index."""
-    index = [PAGES / "index.md"] if (PAGES / "equations.csv").is_file() else []
-    return [PAGES / "README.md", *sorted(PAGES.glob("[0-9]*.md")), *sorted(PAGES.glob("lab5*.md")), *index]
+    """In both languages: the table of contents, the numbered pages in reading order, the lab's answers, the
+    glossary, the index."""
+    index = [PAGES / name for name in INDEXES] if (PAGES / "equations.csv").is_file() else []
+    others = [page for name in ("README", "lab5", "glossary") for page in sorted(PAGES.glob(f"{name}*.md"))]
+    return [*others, *sorted(PAGES.glob("[0-9]*.md")), *index]
 
 
 def main(arguments: list[str]) -> int:
@@ -253,7 +284,7 @@ def main(arguments: list[str]) -> int:
         if not arguments:
             try:
                 text = page.read_text(encoding="utf-8") if page.is_file() else ""
-                new = (index_page() if page == PAGES / "index.md"
+                new = (index_page(page.name) if page.name in INDEXES
                        else refreshed(text, page.relative_to(ROOT).as_posix()))
             except Lost:
                 status = 2

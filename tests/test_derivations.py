@@ -25,10 +25,12 @@ def load(name):
 
 refresh = load("refresh")
 
-PAGES = sorted((ROOT / "derivations").glob("[0-9]*.md"))
+PAGES = refresh.numbered()          # in English; test_derivations_chinese.py compares the Chinese with them
 LAB = sorted((ROOT / "derivations").glob("lab5*.md"))
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 AND_LAB = pytest.mark.parametrize("page", [*PAGES, *LAB], ids=lambda page: page.stem)
+BOTH = pytest.mark.parametrize("page", [*PAGES, *LAB, *refresh.numbered(".zh.md")],
+                               ids=lambda page: page.stem)
 WITH_README = pytest.mark.parametrize("page", refresh.pages(), ids=lambda page: page.stem)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -179,7 +181,7 @@ def test_quotations_are_the_source_s(page):
         pytest.fail("\n".join([*lines, f"The source has moved. Run: {refresh.COMMAND}"]), pytrace=False)
 
 
-@AND_LAB
+@BOTH
 def test_no_code_is_typed_off(page):
     """A ```python block without examples is made by refresh.py; whatever else is code runs as an example."""
     text = text_of(page)
@@ -322,7 +324,7 @@ def test_formulas_are_written_so_that_github_shows_them(page):
         assert left == right, f"{place}: \\left without \\right"
 
 
-@AND_LAB
+@BOTH
 def test_every_sum_and_product_has_its_bounds(page):
     text = text_of(page)
     for position, formula in formulas(text):

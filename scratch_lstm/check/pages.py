@@ -14,10 +14,11 @@ def page(section: str, language: str = "en") -> str:
     """"2.4" -> "derivations/02_bptt.md#24-the-gradient-of-u", the anchor as GitHub makes it; the page in the
     language where there is one. Without the pages next to the package: "derivations, section 2.4"."""
     number = int(section.split(".")[0])
-    for folder in ([DERIVATIONS / "zh"] if language == "zh" else []) + [DERIVATIONS]:
-        for path in sorted(folder.glob(f"{number:02}_*.md")):
-            for heading in re.findall(r"^## (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE):
-                if heading.startswith(f"{section} "):
-                    anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-                    return f"{path.relative_to(DERIVATIONS.parent).as_posix()}#{anchor}"
+    pages = sorted(DERIVATIONS.glob(f"{number:02}_*.md"),
+                   key=lambda path: path.name.endswith(".zh.md") != (language == "zh"))
+    for path in pages:
+        for heading in re.findall(r"^## (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE):
+            if heading.startswith(f"{section} "):
+                anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+                return f"{path.relative_to(DERIVATIONS.parent).as_posix()}#{anchor}"
     return f"derivations, section {section}"
