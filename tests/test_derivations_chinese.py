@@ -65,7 +65,7 @@ def test_each_section_has_the_same_formulas_numbers_and_links(english, chinese):
 
 
 def links(text, page):
-    """Every link as (image, file, place), the same for both editions: an anchor is the number of its heading."""
+    """Every link as (image, file, place, title) for both editions: an anchor is the number of its heading."""
     for image, target, title in LINK.findall(text):
         path, _, fragment = target.partition("#")
         file = page.parent / path if path else page

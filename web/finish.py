@@ -55,7 +55,7 @@ def finish(site: Path) -> int:
             hidden = refresh._docstrings(refresh.ROOT / match[1])
             rows = [number for number in range(int(match[2]), int(match[3]) + 1) if number not in hidden]
             name = f'{match[1]}, {match[2]}-{match[3]}'
-            return (sources.listing(match[1], rows, set(), name)
+            return (sources.listing(match[1], rows, set(), name).replace(sources.GAP, "")
                     + f'<a class="from" href="{up}source/{match[1]}.html#L{match[2]}">{name}</a>')
 
         count += len(FORMULA.findall(text))
@@ -70,6 +70,6 @@ def finish(site: Path) -> int:
         new = re.sub(r'__md_scope=new URL\("[^"]*"', f'__md_scope=new URL("../{up}"', new)
         if new != text:
             path.write_text(new, encoding="utf-8")
-    for path in [*site.rglob("*.map"), *site.rglob("sitemap.xml*")]:
+    for path in [*site.rglob("*.map"), *site.rglob("sitemap.xml*"), *site.rglob("404.html")]:
         path.unlink()
     return count

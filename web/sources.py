@@ -13,6 +13,7 @@ from pygments.lexers import PythonLexer
 
 ROOT = Path(__file__).resolve().parent.parent
 AROUND = 3                          # lines of the excerpt above and below the cited one
+GAP = '<span class="code-gap">⋮\n</span>'
 NUMBER = re.compile(r"\(6\.(\d+)\)")
 
 
@@ -43,7 +44,7 @@ def listing(path: str, shown: list[int], cited: set[int], label: str) -> str:
     rows, before = [], shown[0] - 1
     for number in shown:
         if number != before + 1:
-            rows.append('<span class="code-gap">⋮\n</span>')
+            rows.append(GAP)
         row = line(path, number, " cited" if number in cited else "")
         rows.append(re.sub(r"(>)((?:<span class=\"w\">)?) {%d}" % indent, r"\1\2", row, count=1))
         before = number

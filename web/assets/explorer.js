@@ -144,17 +144,16 @@ globalThis.Explorer = (() => {
 
   // dL/dU (rows, H), dL/dW (rows, D), dL/db: the double sums (6.39)-(6.41); of the longest chain only k = 1.
   function gradients({ D, H, rows }, { x, h, T }, { delta }, cut = {}) {
-    const dU = new Float64Array(rows * H), dW = new Float64Array(rows * D), db = new Float64Array(rows);
+    const columns = new Float64Array(T * rows), db = new Float64Array(rows);
     for (let k = 0; k < (cut.chain ? 1 : T); k++) {
-      for (let r = 0; r < rows; r++) {
-        let d = 0;
-        for (let t = k; t < T; t++) d += delta[(k * T + t) * rows + r];
-        for (let j = 0; j < H; j++) dU[r * H + j] += d * h[k * H + j];
-        for (let j = 0; j < D; j++) dW[r * D + j] += d * x[k * D + j];
-        db[r] += d;
+      for (let t = k; t < T; t++) {
+        for (let r = 0; r < rows; r++) columns[k * rows + r] += delta[(k * T + t) * rows + r];
       }
+      for (let r = 0; r < rows; r++) db[r] += columns[k * rows + r];
     }
-    return { dU, dW, db };
+    const byRow = transposed(columns, T, rows);                                   // (rows, T)
+    const dU = times(transposed(h.subarray(0, T * H), T, H), H, T, byRow, rows);  // one product each, as in 11.2
+    return { dU, dW: times(transposed(x, T, D), D, T, byRow, rows), db };
   }
 
   // max |a - r| / max |r|, as on every page.

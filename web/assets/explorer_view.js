@@ -38,9 +38,11 @@
     if (!onlySwitches || !now || now.open !== open) {
       const states = read(nets.lstm, tokens, tokens.slice(1), open), other = read(nets.simple, tokens, tokens.slice(1));
       const right = deltas(last(nets.lstm), states);
-      now = { tokens, open, states, other, right: gradients(last(nets.lstm), states, right) };
+      now = { tokens, open, states, other, images: {}, right: gradients(last(nets.lstm), states, right) };
     }
-    const found = deltas(last(nets.lstm), now.states, cut), simple = deltas(last(nets.simple), now.other, cut);
+    const found = deltas(last(nets.lstm), now.states, cut);
+    const isSame = now.cut && now.cut.u === cut.u && now.cut.chain === cut.chain;
+    const simple = isSame ? now.simple : deltas(last(nets.simple), now.other, cut);
     const wrong = gradients(last(nets.lstm), now.states, found, cut);
     Object.assign(now, { found, simple, cut });
     const T = tokens.length;
@@ -102,19 +104,27 @@
 
   const GATES = ["i", "f", "g", "o", "cell"];
 
-  function drawGate(name) {
+  // A gate of every step as a picture of T by H points, drawn once for the states that it shows.
+  function gateImage(name) {
     const T = now.tokens.length, { H } = last(nets.lstm), n = GATES.indexOf(name), { states } = now;
-    const width = byId(name).parentElement.clientWidth, column = Math.min(44, width / T), row = 96 / H;
-    const context = canvas(name, width, 118), ink = context.fillStyle;
+    const image = Object.assign(document.createElement("canvas"), { width: T, height: H });
+    const context = image.getContext("2d");
     for (let k = 0; k < T; k++) {
-      context.fillStyle = ink;
-      context.fillText(shownWord(now.tokens[k]), (k + 0.5) * column, 9);
       for (let j = 0; j < H; j++) {
         const value = name === "cell" ? states.c[(k + 1) * H + j] : states.gates[k * 4 * H + n * H + j];
         context.fillStyle = ramp(n === 2 ? (value + 1) / 2 : n === 4 ? (Math.tanh(value) + 1) / 2 : value);
-        context.fillRect(k * column, 20 + j * row, column - 1, row + 0.5);
+        context.fillRect(k, j, 1, 1);
       }
     }
+    return image;
+  }
+
+  function drawGate(name) {
+    const T = now.tokens.length, width = byId(name).parentElement.clientWidth, column = Math.min(44, width / T);
+    const context = canvas(name, width, 118);
+    now.tokens.forEach((token, k) => context.fillText(shownWord(token), (k + 0.5) * column, 9));
+    context.imageSmoothingEnabled = false;
+    context.drawImage(now.images[name] ||= gateImage(name), 0, 20, T * column, 96);
     context.strokeStyle = "#e6006e";
     context.lineWidth = 2;
     context.strokeRect(chosen.t * column, 19, column - 1, 98);
