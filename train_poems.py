@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from scratch_lstm import language
 from scratch_lstm.errors import DivergedError, InputError, OutputError, one_line
 from scratch_lstm.files import reason, stdout_works
 from scratch_lstm.poems.reader import Reading
@@ -29,15 +30,22 @@ WRITING = {"prompt", "acrostic", "temperature", "top_k", "count", "strict", "rhy
 EVALUATION, EXPLANATION = {"log_probabilities", "json", "picture", "export"}, {"line", "out"}
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return language.wrapped(text, width)
+
+
 def make_parser(program: str) -> argparse.ArgumentParser:
     """program: the command as the user typed it, for the help text."""
     parser = argparse.ArgumentParser(
-        prog=program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=program, description=__doc__, formatter_class=Help,
         epilog="examples:\n"
                f"  {program} --epochs 5\n"
                f"  {program} --resume runs/NAME\n"
                f"  {program} --generate runs/NAME --prompt 风 --temperature 0.8 --count 3\n"
                f"  {program} --generate runs/NAME --acrostic 春夏秋冬 --strict")
+    parser.add_argument("--language", choices=language.LANGUAGES,
+                        help="of help, progress and errors [the locale's]")
     what = parser.add_argument_group("what to do (to train is the default)").add_mutually_exclusive_group()
     what.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run")
     what.add_argument("--compare", choices=("torch",),
@@ -99,7 +107,8 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     figures.add_argument("--picture", type=Path, metavar="FILE", help="draw them there, as PNG")
     figures.add_argument("--export", type=Path, metavar="FOLDER",
                          help="write the poems of both sides of the split, and the model's log-probabilities")
-    return parser
+    translated: argparse.ArgumentParser = language.translated(parser)
+    return translated
 
 
 def explicit_flags(args: argparse.Namespace, names: set[str]) -> dict[str, Any]:
@@ -173,20 +182,17 @@ def run(args: argparse.Namespace, program: str) -> bool:
     return commands.start(settings, out, args.corpus, reading, rule, FACTORIES, program)
 
 
-def program_name() -> str:
-    """The command that the user typed: messages name it, so that it can be typed again."""
-    started = Path(sys.argv[0]).name
-    if started == "__main__.py" or started == "train_poems.py":
-        return "python train_poems.py"
-    return started.removesuffix(".exe") or "scratch-lstm"
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 1 the training diverged, 2 bad input, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")   # for a terminal without Chinese
-    program = program_name()
+    with language.speaking(sys.argv[1:] if arguments is None else arguments):
+        return obey(arguments, language.program_name())
+
+
+def obey(arguments: list[str] | None, program: str) -> int:
+    """main, in the language that is spoken."""
     args = make_parser(program).parse_args(arguments)
     status, message = 0, ""
     try:

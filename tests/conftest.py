@@ -1,11 +1,15 @@
 """What several test files share: one hypothesis profile, a small made-up corpus, and a finished run."""
 
+import os
+
 import numpy as np
 import pytest
 from helpers.small_run import finish_small_run
 from hypothesis import Phase, settings
 
 import train_poems
+
+os.environ["LANGUAGE"] = "en"       # whatever the locale: the tests read the messages in English
 
 # no deadlines (timings are no test's business), and nothing stored
 settings.register_profile("project", deadline=None, database=None, print_blob=True)

@@ -95,14 +95,10 @@ def test_every_page_without_errors_formulas_rendered_nothing_too_wide(tab):
 
 def search(tab, words):
     """The addresses that a search finds, opened by its key."""
-    for _ in range(10):     # what is typed before the page's script has started is lost
-        tab.keyboard.press("Escape")
-        tab.keyboard.press("/")
-        tab.locator(".md-search__input").press_sequentially(words)
-        tab.wait_for_timeout(1000)
-        if tab.locator(".md-search-result__item a").count():
-            break
-        tab.locator(".md-search__input").fill("")
+    tab.wait_for_timeout(500)       # what is typed before the page's script has started is lost
+    tab.keyboard.press("/")
+    tab.keyboard.type(words, delay=20)
+    tab.wait_for_selector(".md-search-result__item a", state="attached", timeout=60_000)
     return [link.get_attribute("href") for link in tab.locator(".md-search-result__item a").all()]
 
 
