@@ -3,8 +3,8 @@
 The source keeps its messages in English, as they are read there; every message is an entry of locale/zh.po,
 a gettext catalogue, with {0}, {1}, ... for what stands in it. A line that is about to be printed is compared
 with the entries: if it is one, with anything in the places, the Chinese one is printed, and what stands in
-the places is looked up in the same way. Anything else is printed as it is: poems, JSON, tables. So files and JSON
-do not change.
+the places is looked up in the same way. Anything else is printed as it is: poems, JSON, tables. So files and
+JSON do not change.
 """
 
 from __future__ import annotations
