@@ -98,6 +98,7 @@ def search(tab, words):
     tab.wait_for_timeout(500)       # what is typed before the page's script has started is lost
     tab.keyboard.press("/")
     tab.keyboard.type(words, delay=20)
+    tab.keyboard.press("End")       # a key comes up, as it does when Chinese is typed
     tab.wait_for_selector(".md-search-result__item a", state="attached", timeout=60_000)
     return [link.get_attribute("href") for link in tab.locator(".md-search-result__item a").all()]
 
