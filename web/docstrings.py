@@ -21,7 +21,7 @@ def markdown(text: str) -> str:
             paragraphs.append("\n".join("    " + line for line in lines))
         else:
             parts = re.split(r"(`[^`]*`)", paragraph)
-            parts[::2] = [re.sub(r"([\\*_<>\[\]])", r"\\\1", part) for part in parts[::2]]
+            parts[::2] = [re.sub(r"([\\*_\[\]])", r"\\\1", part).replace("<", "&lt;") for part in parts[::2]]
             paragraphs.append("".join(parts))
     return "\n\n".join(paragraphs)
 

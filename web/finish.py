@@ -60,6 +60,8 @@ def finish(site: Path) -> int:
 
         count += len(FORMULA.findall(text))
         new = FORMULA.sub(lambda match: f'<{match[1]} class="formula">{done[key(match)]}</{match[1]}>', text)
+        # into the last box of the formula, so that no line begins with the punctuation after it
+        new = re.sub(r"(</span></span></span></span>)([，。；：、）”])", r'<span class="after">\2</span>\1', new)
         new = QUOTED.sub(quoted, EXCERPT.sub(excerpt, new))
         new = WHOLE.sub(lambda match: sources.whole(match[1], sections, up), new)
         for other in ("en", "zh"):
