@@ -52,7 +52,7 @@ def check(test, **arguments):
 
 ROW = dict(T=3, B=3, D=2, H=3, L=2, E=2, V=7, dropout=0.4, output=None, shared=False, tied=False,
            embedding_dropout=0.0, state="given", uses="h h_n c_n", backend="numpy",
-           dtype="float64", threads=1, extra=2, clip="off")
+           dtype="float64", threads=1, shards=0, extra=2, clip="off")
 
 
 def size(which, **changed):
@@ -265,7 +265,7 @@ FAULTS = [
     Fault("adam: the decay without the learning rate", [(
         optim, "1 - self.learning_rate * self.weight_decay", "1 - 1e-3 * self.weight_decay")], ADAMW, ADAM),
     Fault("shards: a shard weighted by 1 / shards", [(
-        data_parallel, "weight = shard.shape[1] / B", "weight = 1 / len(shards)")],
+        data_parallel, "(end - begin) / B", "1 / len(parts)")],
         size("training step", threads=2, extra=1, backend="numba"),
         size("training step", threads=2, extra=0, backend="numba")),
     Fault("shards: the masks of one shard for all", [(
@@ -276,7 +276,8 @@ FAULTS = [
         data_parallel, "model.training = True", "model.training = number == 0")],
         check(test_dropout.test_every_shard_drops)),
     Fault("shards: the mean over the first batch's size", [(
-        data_parallel, "B = tokens.shape[1]", "B = self.__dict__.setdefault('first', tokens.shape[1])")],
+        data_parallel, "B, model = tokens.shape[1],",
+        "B, model = self.__dict__.setdefault('first', tokens.shape[1]),")],
         check(test_every_size.test_every_batch_of_an_epoch, threads=1, tmp_path=None),
         size("training step")),
     Fault("learner: every step draws the same masks", [(

@@ -119,7 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--backend", nargs="+", default=["numpy", "numba"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--sizes", choices=SIZES, default="course", help="the course's, those of both recipes, or all [course]")
+    parser.add_argument("--sizes", choices=SIZES, default="course",
+                        help="the course's, those of both recipes, or all [course]")
     parser.add_argument("--json", action="store_true", help="for machines")
     args = parser.parse_args(arguments)
     names = [*args.backend, "torch", "torch fused", "floor"]
