@@ -13,8 +13,8 @@ PACKAGES = ["scratch_lstm"] + [f"scratch_lstm.{name}" for name in ("check", "ker
 
 # Packages: imports go from right to left. Inside the mathematics the modules have an order too.
 PACKAGE_ORDER = ["mathematics", "check", "poems", "training"]
-MATHEMATICS = ["errors", "files", "functional", "kernels", "backend", "rnn_textbook", "lstm_textbook", "lstm",
-               "layers", "model", "optim", "oracles", "gradcheck"]
+MATHEMATICS = ["errors", "files", "functional", "kernels", "backend", "rnn_textbook", "lstm_textbook",
+               "lstm_layer", "lstm", "layers", "model", "optim", "oracles", "gradcheck"]
 # Inside check, kernels, poems and training: no cycles.
 
 

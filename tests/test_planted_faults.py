@@ -232,10 +232,10 @@ FAULTS = [
         lstm_layer, "dh_t[...] = dh_above.transpose(0, 2, 1)",
         "dh_above *= 2; dh_t[...] = dh_above.transpose(0, 2, 1) / 2")], UNCHANGED),
     Fault("lstm: a view of the states for their copy", [(
-        lstm_layer, "h[1:].transpose(0, 2, 1).copy()", "np.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
+        lstm_layer, "h[1:].transpose(0, 2, 1).copy()", "xp.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
         size("LSTM", B=1), LSTM_DROPOUT),
     Fault("lstm: a view of the states for their copy, seen by who owns what", [(
-        lstm_layer, "h[1:].transpose(0, 2, 1).copy()", "np.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
+        lstm_layer, "h[1:].transpose(0, 2, 1).copy()", "xp.ascontiguousarray(h[1:].transpose(0, 2, 1))")],
         size("LSTM", H=1, dropout=0.0), GRADIENTS),
     Fault("lstm: the mask of another layer backward", [(
         lstm, "dh = dh * self.masks[l]", "dh = dh * self.masks[1 - l]")], LSTM_DROPOUT),

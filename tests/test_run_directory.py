@@ -300,11 +300,11 @@ def test_a_link_at_a_temporary_name_is_not_followed(tmp_path, monkeypatch):
 
 
 @posix
-@pytest.mark.parametrize("name", ["config.json", "state.safetensors", "model.safetensors", "log.jsonl"])
+@pytest.mark.parametrize("name", ["config.json", "state.safetensors", "best.safetensors", "log.jsonl"])
 def test_a_pipe_in_a_run_folder_does_not_wait(name, run, main):
     (run / name).unlink()
     os.mkfifo(run / name)
-    arguments = ["--generate", run] if name == "model.safetensors" else ["--resume", run, "--epochs", "2"]
+    arguments = ["--generate", run] if name == "best.safetensors" else ["--resume", run, "--epochs", "2"]
     status, _, error = main(*arguments)
     assert status == 2 and "a pipe or a device, not a file" in error
 
