@@ -7,16 +7,18 @@ import importlib
 import io
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from scratch_lstm.errors import DivergedError, InputError, OutputError, one_line
+from scratch_lstm.errors import DivergedError, InputError, OutputError, WorkerLost, one_line
 from scratch_lstm.files import reason
 from scratch_lstm.poems.reader import Reading
 from scratch_lstm.training import commands, writing
+from scratch_lstm.training.workers import ALONE, Workers, everywhere
 from scratch_lstm.training.settings import RECIPES, SCHEDULES, Settings, as_flags, flag
 
 CHOICES = {"backend": ("auto", "numpy", "numba", "cupy", "torch"), "dtype": ("float32", "float64"),
@@ -108,8 +110,10 @@ def import_torch_ref(name: str) -> Any:
 FACTORIES = {"torch": lambda settings, size: import_torch_ref("learner").make_learner(settings, size)}
 
 
-def run(args: argparse.Namespace, program: str) -> bool:
+def run(args: argparse.Namespace, program: str, workers: Workers) -> bool:
     """Do what the flags say. False when a training run was interrupted."""
+    if workers.size > 1 and (args.generate or args.compare):
+        raise everywhere(InputError("torchrun is for training: run this command without it"))
     if args.generate:
         reject_other_flags(args, WRITING | {"seed", "threads"}, "with --generate")
         options = {"threads": 1, "count": 1, "strict": False,
@@ -124,24 +128,36 @@ def run(args: argparse.Namespace, program: str) -> bool:
         changeable = {"epochs", "threads", "patience"}
         reject_other_flags(args, changeable | {"corpus"},
                            "with --resume, which keeps the settings of the run")
-        return commands.resume(args.resume, args.corpus, FACTORIES, program,
+        return commands.resume(args.resume, args.corpus, FACTORIES, program, workers,
                                **explicit_flags(args, changeable))
     reject_other_flags(args, TRAINING | CORPUS, "without --generate")
     if args.corpus:
         reject_other_flags(args, TRAINING | {"corpus"} | READING, "with --corpus")
     else:
         reject_other_flags(args, (TRAINING | CORPUS) - READING, "without --corpus")
+    if workers.size > 1 and not args.out:
+        raise everywhere(InputError("give --out RUN: all workers need the same folder"))
     out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     recipe = RECIPES[args.recipe or "course"]
     settings = Settings(**{**recipe, **explicit_flags(args, SETTINGS)})
-    if recipe:
+    if recipe and workers.rank == 0:
         print(f"recipe {args.recipe}: {as_flags(recipe)}")
     reading = Reading(**explicit_flags(args, READING))
     rule = explicit_flags(args, CORPUS - {"corpus"} - READING)
     if args.compare:
         commands.compare(import_torch_ref("compare").compare, settings, out, args.corpus, reading, rule)
         return True
-    return commands.start(settings, out, args.corpus, reading, rule, FACTORIES, program)
+    return commands.start(settings, out, args.corpus, reading, rule, FACTORIES, program, workers)
+
+
+@contextmanager
+def all_workers(args: argparse.Namespace) -> Iterator[Workers]:
+    """Those that torchrun has started, or this process alone."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        yield ALONE
+        return
+    with import_torch_ref("distributed").join(args.backend) as workers:
+        yield workers
 
 
 def program_name() -> str:
@@ -159,14 +175,21 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")   # for a terminal without Chinese
     program = program_name()
     args = make_parser(program).parse_args(arguments)
-    status, message = 0, ""
+    status, message, rank = 0, "", 0
     try:
-        status = 0 if run(args, program) else 130
+        with all_workers(args) as workers:
+            rank = workers.rank
+            status = 0 if run(args, program, workers) else 130
         if sys.stdout is not None:
             sys.stdout.flush()
     except InputError as error:
-        status, message = 2, f"error: {error}"
-    except (DivergedError, OutputError) as error:
+        by = f" (worker {rank})" if rank else ""
+        status, message = 2, f"error{by}: {error}"
+        if rank and hasattr(error, "everywhere"):
+            message = ""                # worker 0 has the same, and prints it
+    except (DivergedError, WorkerLost) as error:
+        status, message = 1, "" if rank else f"error: {error}"
+    except OutputError as error:
         status, message = 1, f"error: {error}"
     except OSError as error:       # of printing: every other one is an InputError by now
         status, message = 1, f"error: {error.filename or 'the output'}: cannot be written ({reason(error)})"

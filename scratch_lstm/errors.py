@@ -20,5 +20,9 @@ def one_line(text: str) -> str:
                    else character.encode("unicode_escape").decode() for character in text)
 
 
+class WorkerLost(OSError):
+    """Another worker of a distributed run has ended, or does not answer any more."""
+
+
 class OutputError(OSError):
     """Nobody reads what is printed any more; the work is saved. The message says how to go on."""

@@ -35,7 +35,7 @@ class TorchWorkers:
         self.local_rank = int(os.environ.get("LOCAL_RANK", self.rank))
 
     def _tensor(self, array: Array) -> torch.Tensor:
-        return torch.from_dlpack(array) if self.on_gpu else torch.from_numpy(array)
+        return torch.utils.dlpack.from_dlpack(array) if self.on_gpu else torch.from_numpy(array)
 
     def gather(self, vectors: Array) -> Array:
         """vectors (k, n), the same shape from all -> (size, k, n), a new array."""
@@ -94,8 +94,8 @@ def join(backend: str) -> Iterator[TorchWorkers]:
     try:
         dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(minutes=30))
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"the workers do not meet ({one_line(str(error))[:200]}); start them by torchrun, with a "
-                         "port that is free") from None
+        raise InputError(f"the workers do not meet ({one_line(str(error))[:200]}); start them by torchrun, "
+                         "with a port that is free") from None
     try:
         yield TorchWorkers(on_gpu)
     finally:

@@ -61,8 +61,8 @@ class Settings:
     shards: int = setting(0, "parts into which a batch is cut and in whose order gradients are added: the "
                              "result depends on them, not on threads or workers; 0 for one a thread, "
                              "or 8 under torchrun")
-    reduce: str = setting("ordered", "how several workers add gradients: ordered, the same bits for any number "
-                                     "of them, or fast")
+    reduce: str = setting("ordered", "how several workers add gradients: ordered, the same bits for any "
+                                     "number of them, or fast")
     rate_for_batch: int = setting(0, "batch size that --learning-rate is for: at another it is scaled by the "
                                      "square root of the ratio; 0 for any")
     log_every: int = setting(10, "steps between two readings of the loss from the device")

@@ -6,7 +6,7 @@ the one for torchrun. Every worker has the whole model and makes the same update
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ..errors import InputError
@@ -33,7 +33,10 @@ class Workers(Protocol):
         """Whether one of the flags is true."""
 
     def collect(self, value: Any) -> list[Any]:
-        """The values of all workers, which JSON can express, in the order of their numbers."""
+        """The values of all workers, in the order of their numbers."""
+
+    def first_on_machine(self, work: Callable[[], Any]) -> Any:
+        """The result of `work`, which one worker of each machine does before the others."""
 
 
 class Alone:
@@ -52,6 +55,9 @@ class Alone:
 
     def collect(self, value: Any) -> list[Any]:
         return [value]
+
+    def first_on_machine(self, work: Callable[[], Any]) -> Any:
+        return work()
 
 
 ALONE = Alone()
