@@ -14,11 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from scratch_lstm.errors import DivergedError, InputError, OutputError, WorkerLost, one_line
+from scratch_lstm.errors import DivergedError, InputError, OutputError, SharedError, WorkerLost, one_line
 from scratch_lstm.files import reason
 from scratch_lstm.poems.reader import Reading
 from scratch_lstm.training import commands, writing
-from scratch_lstm.training.workers import ALONE, Workers, everywhere
+from scratch_lstm.training.workers import ALONE, Workers
 from scratch_lstm.training.settings import RECIPES, SCHEDULES, Settings, as_flags, flag
 
 CHOICES = {"backend": ("auto", "numpy", "numba", "cupy", "torch"), "dtype": ("float32", "float64"),
@@ -113,7 +113,7 @@ FACTORIES = {"torch": lambda settings, size: import_torch_ref("learner").make_le
 def run(args: argparse.Namespace, program: str, workers: Workers) -> bool:
     """Do what the flags say. False when a training run was interrupted."""
     if workers.size > 1 and (args.generate or args.compare):
-        raise everywhere(InputError("torchrun is for training: run this command without it"))
+        raise SharedError("torchrun is for training: run this command without it")
     if args.generate:
         reject_other_flags(args, WRITING | {"seed", "threads"}, "with --generate")
         options = {"threads": 1, "count": 1, "strict": False,
@@ -136,7 +136,7 @@ def run(args: argparse.Namespace, program: str, workers: Workers) -> bool:
     else:
         reject_other_flags(args, (TRAINING | CORPUS) - READING, "without --corpus")
     if workers.size > 1 and not args.out:
-        raise everywhere(InputError("give --out RUN: all workers need the same folder"))
+        raise SharedError("give --out RUN: all workers need the same folder")
     out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     recipe = RECIPES[args.recipe or "course"]
     settings = Settings(**{**recipe, **explicit_flags(args, SETTINGS)})
@@ -185,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         by = f" (worker {rank})" if rank else ""
         status, message = 2, f"error{by}: {error}"
-        if rank and hasattr(error, "everywhere"):
+        if rank and isinstance(error, SharedError):
             message = ""                # worker 0 has the same, and prints it
     except (DivergedError, WorkerLost) as error:
         status, message = 1, "" if rank else f"error: {error}"

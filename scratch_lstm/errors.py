@@ -9,6 +9,10 @@ class InputError(ValueError):
     """Bad input. The message is one line: what is wrong, where (file, line), and what to do."""
 
 
+class SharedError(InputError):
+    """Bad input that all workers of a distributed run find at the same place: one of them prints it."""
+
+
 class DivergedError(ArithmeticError):
     """A loss or a gradient norm that is not finite; the message names the step."""
 

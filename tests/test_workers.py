@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_trainer import SETTINGS, results
 
-from scratch_lstm.errors import DivergedError, InputError, WorkerLost
+from scratch_lstm.errors import DivergedError, InputError, SharedError, WorkerLost
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.training import run_directory
 from scratch_lstm.training.learner import make_learner
@@ -163,7 +163,7 @@ def test_a_worker_with_another_corpus(corpus_file, tmp_path):
     other.write_text(corpus_file.read_text(encoding="utf-8").replace("山", "水"), encoding="utf-8")
     ends = run_together(2, lambda w: train(w, RECIPE, [corpus_file, other][w.rank], tmp_path / "run"))
     for end in ends:
-        assert isinstance(end, InputError) and hasattr(end, "everywhere")
+        assert isinstance(end, SharedError)
         assert str(end).startswith("worker 1 has another corpus than worker 0")
     assert not (tmp_path / "run" / "state.safetensors").exists()
 
@@ -200,8 +200,8 @@ def test_worker_0_cannot_save(corpus_file, tmp_path, monkeypatch):
 
     monkeypatch.setattr(run_directory.checkpoint, "write_arrays", full)
     ends = run_together(3, lambda w: train(w, RECIPE, corpus_file, tmp_path / "run"))
-    assert str(ends[0]) == "the disk is full" and not hasattr(ends[0], "everywhere")
-    assert all(hasattr(end, "everywhere") for end in ends[1:])          # worker 0 alone prints its reason
+    assert str(ends[0]) == "the disk is full" and not isinstance(ends[0], SharedError)
+    assert all(isinstance(end, SharedError) for end in ends[1:])          # worker 0 alone prints its reason
 
 
 def test_what_several_workers_cannot_do():

@@ -11,7 +11,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from ..backend import get_backend
-from ..errors import DivergedError, InputError, OutputError, one_line
+from ..errors import DivergedError, InputError, OutputError, SharedError, one_line
 from ..model import PoemModel
 from ..poems import tang_corpus
 from ..poems.corpus import Corpus
@@ -25,7 +25,7 @@ from .run_directory import RunDirectory
 from .settings import Settings
 from .signals import stop_requests
 from .trainer import Trainer
-from .workers import ALONE, Workers, everywhere
+from .workers import ALONE, Workers
 from .writing import print_poems, say_if_alike, usable_prompts
 
 LESS_MEMORY = "give a smaller --hidden-size, --embedding-size, --num-layers or --batch-characters"
@@ -44,7 +44,7 @@ def start(settings: Settings, out: Path, corpus_file: Path | None, reading: Read
     if workers.any(begun):
         known = Settings.from_config(run.read_config())
         if replace(known, threads=settings.threads) != settings:
-            raise everywhere(InputError(f"{out}: already a run with other settings; choose another --out"))
+            raise SharedError(f"{out}: already a run with other settings; choose another --out")
         return resume(out, corpus_file, factories, program, workers)
     run.check_free()
     file = corpus_file or workers.first_on_machine(lambda: tang_corpus.build(**rule))
@@ -155,7 +155,7 @@ def _train(settings: Settings, corpus: Corpus, run: RunDirectory, factories: Lea
             raise DivergedError(f"{error}; start a new run with a lower "
                                 f"--learning-rate. {run.path} has the last good checkpoint") from None
         except InputError as error:     # a full disk, mostly: what was saved before is whole
-            raise InputError(f"{error}; correct that, then: {run.resume_command}") from None
+            raise type(error)(f"{error}; correct that, then: {run.resume_command}") from None
         if workers.rank == 0:
             _draw(run, corpus, progress)
         if not finished:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import SharedError
 from .progress import Progress
 from .run_directory import ReadRun, RunDirectory
 from .settings import Settings
-from .workers import Workers, everywhere
+from .workers import Workers
 
 SHARDS = 8      # of a batch, for several workers
 
@@ -25,13 +25,13 @@ def progress_of(workers: Workers) -> Progress:
 
 
 def for_workers(settings: Settings, workers: Workers) -> Settings:
-    """Settings with a fixed number of shards, if there are several workers. Raises InputError for too few."""
+    """Settings with a fixed number of shards, if there are several workers. SharedError for too few shards."""
     if workers.size == 1:
         return settings
     if settings.backend == "torch":
-        raise everywhere(InputError("--backend torch is for one process; leave it out under torchrun"))
+        raise SharedError("--backend torch is for one process; leave it out under torchrun")
     shards = settings.shards or SHARDS
     if shards < workers.size:
-        raise everywhere(InputError(f"--shards {shards}: fewer than the {workers.size} workers; give "
-                                    f"--shards {workers.size} or more"))
+        raise SharedError(f"--shards {shards}: fewer than the {workers.size} workers; give "
+                          f"--shards {workers.size} or more")
     return replace(settings, shards=shards)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from ..errors import DivergedError, InputError, one_line
+from ..errors import DivergedError, InputError, SharedError, one_line
 from ..poems.corpus import Corpus
 from ..poems.generate import generate
 from .learner import AnyLearner, count_predictions, epoch_rng
@@ -25,7 +25,7 @@ from .progress import Progress
 from .run_directory import RunDirectory
 from .schedule import learning_rate
 from .settings import Settings
-from .workers import ALONE, Workers, check_same, everywhere
+from .workers import ALONE, Workers, check_same
 
 
 class Trainer:
@@ -152,7 +152,7 @@ class Trainer:
         except InputError as error:
             failed = error
         if self.workers.any(failed is not None):        # then all stop, and the one that knows why says it
-            raise failed or everywhere(InputError("another worker could not save the run"))
+            raise failed or SharedError("another worker could not save the run")
 
     def _end_epoch(self, epoch: int) -> None:
         """Read the last losses, measure on the held-out poems, write one poem, report, save."""

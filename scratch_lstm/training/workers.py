@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from ..errors import InputError
+from ..errors import SharedError
 
 Array = Any
 
@@ -64,17 +64,11 @@ ALONE = Alone()
 
 
 def check_same(workers: Workers, facts: Mapping[str, Any]) -> None:
-    """Raise InputError, on all workers, unless these facts are the same for all of them."""
+    """Raise SharedError unless these facts are the same for all of them."""
     first, *others = workers.collect(dict(facts))
     for number, other in enumerate(others, 1):
         for what, value in first.items():
             if other[what] != value:
-                raise everywhere(InputError(
+                raise SharedError(
                     f"worker {number} has another {what} than worker 0: {other[what]}, not {value}; "
-                    "all workers need the same"))
-
-
-def everywhere(error: InputError) -> InputError:
-    """Mark an error that all workers raise at the same place, so that one of them is enough to print it."""
-    error.everywhere = True  # type: ignore[attr-defined]
-    return error
+                    "all workers need the same")
