@@ -38,7 +38,8 @@ lint: .venv/lint.installed
 
 mutants: .venv/mutants.installed
 	rm -rf mutants
-	$(BIN)/python -m mutmut run --max-children $(JOBS) $(MUTANTS)
+	$(BIN)/python -m mutmut run --max-children $(JOBS) scratch_lstm.functional.x_sigmoid__mutmut_1
+	$(BIN)/python tests/run_mutants.py --jobs $(JOBS) $(MUTANTS)
 	$(BIN)/python tests/check_mutants.py
 
 dist: .venv/dist.installed

@@ -2,7 +2,8 @@
 
     python benchmarks/course_lines.py FILE --recipe small --seed 0 --out runs/NAME
 
-FILE has one poem a line. Held out are the first 642 of numpy.random.default_rng(0).permutation(12842), whatever
+FILE has one poem a line. Held out are the first 642 of numpy.random.default_rng(0).permutation(12842),
+whatever
 the seed, so the figures of several seeds and of other programs are of the same poems.
 """
 

@@ -3,25 +3,22 @@
     N predictions (T * B), V vocabulary size.
 
 Everything here works in any real or complex dtype, so that the complex step can check it: `tanh` and `exp`
-are analytic, and the shift of the softmax is taken from the real part. `xp` is the array module.
+are analytic, and the shift of the softmax is taken from the real part.
 """
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import Any
-
 import numpy as np
 
-Array = Any
+Array = np.ndarray
 
 
-def sigmoid(z: Array, xp: ModuleType = np) -> Array:
+def sigmoid(z: Array) -> Array:
     """1 / (1 + exp(-z)), written with tanh: it never overflows, in complex numbers either."""
-    return 0.5 * (1 + xp.tanh(0.5 * z))
+    return 0.5 * (1 + np.tanh(0.5 * z))
 
 
-def softmax_cross_entropy(logits: Array, targets: Array, xp: ModuleType = np,
+def softmax_cross_entropy(logits: Array, targets: Array,
                           out: Array | None = None) -> tuple[Array, tuple[Array, Array]]:
     """The mean over n of -log softmax(logits[n])[targets[n]], in nats.
 
@@ -30,23 +27,22 @@ def softmax_cross_entropy(logits: Array, targets: Array, xp: ModuleType = np,
     The softmax is the same for any shift; the row's largest logit keeps exp from overflowing.
     Raises ValueError for a target that is not in [0, V).
     """
-    if xp is np:
-        check_indices(targets, logits.shape[1], "target")
-    rows = xp.arange(len(targets))
-    shifted = xp.subtract(logits, logits.real.max(axis=1, keepdims=True), out=out)     # (N, V)
+    check_indices(targets, logits.shape[1], "target")
+    rows = np.arange(len(targets))
+    shifted = np.subtract(logits, logits.real.max(axis=1, keepdims=True), out=out)     # (N, V)
     at_target = shifted[rows, targets]                                                 # (N,)
-    exponentials = xp.exp(shifted, out=shifted)                                        # (N, V)
+    exponentials = np.exp(shifted, out=shifted)                                        # (N, V)
     sums = exponentials.sum(axis=1)                                                    # (N,)
-    return (xp.log(sums) - at_target).mean(), (exponentials, sums)
+    return (np.log(sums) - at_target).mean(), (exponentials, sums)
 
 
 def softmax_cross_entropy_backward(saved: tuple[Array, Array], targets: Array, d_loss: float = 1.0,
-                                   xp: ModuleType = np, out: Array | None = None) -> Array:
+                                   out: Array | None = None) -> Array:
     """dlogits (N, V) = (softmax - one_hot(targets)) * d_loss / N. `out` may be the saved exponentials."""
     exponentials, sums = saved
     scale = d_loss / len(targets)
-    dlogits = xp.multiply(exponentials, (scale / sums)[:, None], out=out)              # (N, V)
-    dlogits[xp.arange(len(targets)), targets] -= scale
+    dlogits = np.multiply(exponentials, (scale / sums)[:, None], out=out)              # (N, V)
+    dlogits[np.arange(len(targets)), targets] -= scale
     return dlogits
 
 

@@ -158,7 +158,7 @@ class PoemModel:
         self.logits = self.workspace("logits", shape, h.dtype)
         self.linear.forward(h, out=self.logits)
         loss, self.saved = self.backend.loss.softmax_cross_entropy(
-            self.logits, self.targets, self.backend.xp, out=self.logits)
+            self.logits, self.targets, out=self.logits)
         return loss
 
     def backward(self, d_loss: float = 1.0) -> None:
@@ -172,7 +172,7 @@ class PoemModel:
             raise RuntimeError("backward needs a loss just before it")
         if self.d_loss is None:
             self.backend.loss.softmax_cross_entropy_backward(
-                self.saved, self.targets, d_loss, self.backend.xp, out=self.logits)
+                self.saved, self.targets, d_loss, out=self.logits)
             self.d_loss = d_loss
         elif d_loss != self.d_loss:
             raise ValueError(f"backward was called with d_loss {self.d_loss} and now with {d_loss}; "

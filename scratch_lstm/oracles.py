@@ -121,7 +121,7 @@ def noise(f: Function, x: Array, seed: int = 0) -> float:
     times their variance. (More and Wild, Estimating Computational Noise, 2011.)
     """
     v = np.random.default_rng(seed).standard_normal(_float64(x).shape)
-    scale = 2.0 ** -26 * max(1.0, float(np.max(np.abs(x), initial=0.0)))
+    scale = 2.0 ** -26 * float(np.max(np.abs(x), initial=1.0))
     values = np.array([_real(f(x + n * scale * v)) for n in range(8)])
     estimates, differences = [EPS * float(np.max(np.abs(values)))], values
     for k in range(1, 7):

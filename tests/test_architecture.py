@@ -9,13 +9,14 @@ import scratch_lstm
 
 PACKAGE = Path(scratch_lstm.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-PACKAGES = ["scratch_lstm"] + [f"scratch_lstm.{name}" for name in ("check", "kernels", "poems", "training")]
+PACKAGES = ["scratch_lstm"] + [f"scratch_lstm.{name}"
+                               for name in ("check", "evaluation", "kernels", "poems", "training")]
 
 # Packages: imports go from right to left. Inside the mathematics the modules have an order too.
-PACKAGE_ORDER = ["mathematics", "check", "poems", "training"]
+PACKAGE_ORDER = ["mathematics", "check", "poems", "evaluation", "training"]
 MATHEMATICS = ["errors", "files", "functional", "kernels", "backend", "rnn_textbook", "lstm_textbook",
                "lstm_layer", "lstm", "layers", "model", "optim", "oracles", "gradcheck"]
-# Inside check, kernels, poems and training: no cycles.
+# Inside the other packages: no cycles.
 
 
 def name_of(path):

@@ -314,3 +314,96 @@ def test_a_form_that_nearly_all_poems_have_is_said(write):
     assert corpus.vocabulary.form is None
     assert any(line.startswith("  19 of 20 poems have the form 字字，字字。; --strict needs") for line in
                corpus.description())
+
+
+def test_every_line_of_a_description(tmp_path):
+    path = tmp_path / "a\u200bb.txt"
+    twice = "甲乙丙丁戊己庚,辛\r\n" * 2
+    path.write_bytes(f"\ufeff{twice}{'山' * 61}\r\n{'水' * 60}".encode())
+    corpus = Corpus.load(path)
+    assert list(corpus.description()) == [
+        f"corpus {tmp_path}/a\\u200bb.txt", *(f"  {line}" for line in corpus.said),
+        *(f"  normalised: {what}, {times} times" for what, times in corpus.normalised.items()),
+        "  poem 1: 甲乙丙丁戊己庚，辛", "  poem 2: 甲乙丙丁戊己庚，辛", f"  poem 3: {'山' * 60}...",
+        "  rarest characters: 甲 乙 丙 丁 戊 己 庚 ， 辛 G",
+        "  4 poems in 3 groups of one poem, or of equal and nearly equal ones; each group is on one side of "
+        "the held-out split",
+        "poems_vector (4,)  word_int_map 13  int_word_map 13"]
+    assert len(corpus.normalised) == 3
+
+
+def test_the_last_line_gives_the_shape_of_equal_poems(corpus_of):
+    assert list(corpus_of(POEMS).description())[-1] == "poems_vector (3, 10)  word_int_map 8  int_word_map 8"
+    exactly = list(corpus_of(["山" * 60]).description())
+    assert f"  poem 1: {'山' * 60}" in exactly and not any("groups" in line for line in exactly)
+
+
+@pytest.mark.parametrize("with_form, of, said", [(9, 10, True), (8, 10, False), (10, 10, False)])
+def test_a_form_of_nine_tenths_is_said(corpus_of, with_form, of, said):
+    poems = [chr(0x4e00 + n) + "，山。" for n in range(with_form)] + ["山"] * (of - with_form)
+    line = (f"  {with_form} of {of} poems have the form 字，字。; --strict needs that all have it")
+    assert (line in list(corpus_of(poems).description())) == said
+
+
+def test_what_cannot_be_split_is_said_in_full(corpus_of):
+    corpus = corpus_of(POEMS, [7, 7, 7])
+    with pytest.raises(InputError) as error:
+        corpus.split(0.05, 0)
+    assert str(error.value) == (f"{corpus.path}: the poems are all of one group, none can be held out; "
+                                "use --held-out 0")
+    with pytest.raises(InputError, match="^a held-out fraction of 1: give one from 0 to less than 1$"):
+        corpus.split(1, 0)
+
+
+def test_the_number_of_words_in_a_batch(corpus_of):
+    """poems_in_batch, count_batches and words_in_batch: long poems come in smaller batches."""
+    corpus = corpus_of(["甲乙丙"] * 7 + ["丁"] * 2)                      # 5 and 3 words with the marks
+    for batch_size, characters, batches, words in [
+            (3, None, 4, 15), (3, 10, 5, 10), (3, 9, 8, 6), (3, 4, 9, 5), (9, None, 2, 35), (1, None, 9, 5),
+            (2, 100, 5, 10)]:
+        assert corpus.count_batches(np.arange(9), batch_size, characters) == batches
+        assert corpus.words_in_batch(batch_size, characters) == words
+        found = corpus.batches(np.arange(9), batch_size, None, characters=characters)
+        sizes = [batch.shape for batch in found]
+        assert len(sizes) == batches and max(T * B for T, B in sizes) == words
+    assert corpus.count_batches(np.arange(7, 9), 1) == 2 and corpus.count_batches(np.arange(0), 1) == 0
+
+
+def test_batches_go_to_the_device_once(corpus_of):
+    """to_device gets the corpus, the order and the steps at the call, and nothing afterwards."""
+    given = []
+
+    def to_device(array):
+        given.append(array)
+        return array
+
+    corpus = corpus_of(["甲乙", "丙丁", "山"])
+    batches = corpus.batches(np.array([2, 0]), 1, None, to_device)
+    assert [array.tolist() for array in given] == [corpus.tokens.tolist(), [8, 0], [0, 1, 2, 3]]
+    assert [batch.shape for batch in batches] == [(3, 1), (4, 1)] and len(given) == 3
+
+
+def test_the_hash_of_the_poems_is_of_the_poems_and_their_groups(write):
+    for groups in (None, [0, 1, 0]):
+        numbers = groups or [0, 1, 2]
+        expected = hashlib.sha256("\n".join([*POEMS, *map(str, numbers)]).encode()).hexdigest()
+        corpus = Corpus.load(write(POEMS, groups=groups))
+        assert corpus.poems_sha256 == expected and corpus.has_manifest is (groups is not None)
+        assert corpus.file_sha256 == hashlib.sha256(corpus.path.read_bytes()).hexdigest()
+
+
+def test_a_corpus_can_be_loaded_from_the_name_of_its_file(write):
+    assert Corpus.load(str(write(POEMS))).path == write(POEMS)
+
+
+@pytest.mark.parametrize("poem", ["aG", "aE", "GE"])
+def test_one_letter_of_the_marks_is_enough_for_other_marks(corpus_of, poem):
+    vocabulary = corpus_of([poem, "bc"]).vocabulary
+    assert (vocabulary.start, vocabulary.end) == ("\x02", "\x03")
+
+
+def test_how_a_file_was_read_reads_it_again(write):
+    """`auto` has looked at the file, and is replaced by what it found."""
+    corpus = Corpus.load(write(POEMS))
+    assert corpus.reading.poems_are == "lines"
+    assert Corpus.load(corpus.path, corpus.reading).poems == POEMS

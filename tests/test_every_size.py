@@ -33,19 +33,23 @@ BOUND = {"float32": 1e-5, "float64": 1e-13, "complex128": 1e-13}
 HUGE = 1e9                                      # a clip that never acts
 
 
+class Backends(dict):
+    """name -> backend, made when it is first asked for; "cupy" is CuPy's kernels on the stand-in."""
+
+    def __missing__(self, name):
+        with pytest.MonkeyPatch.context() as patch:
+            if name == "cupy":
+                patch.setitem(sys.modules, "cupy", fake_cupy.make_module())
+                fake_cupy.forget_the_kernels()
+            self[name] = get_backend(name)
+        if name == "cupy":
+            fake_cupy.forget_the_kernels()
+        return self[name]
+
+
 @pytest.fixture(scope="session")
 def backends():
-    """name -> backend; "cupy" is CuPy's kernels on the stand-in."""
-    return make_backends()
-
-
-def make_backends():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "cupy", fake_cupy.make_module())
-        fake_cupy.forget_the_kernels()
-        standin = get_backend("cupy")
-    fake_cupy.forget_the_kernels()
-    return {"numpy": get_backend("numpy"), "numba": get_backend("numba"), "cupy": standin}
+    return Backends()
 
 
 def error_of(found, exact):
@@ -332,7 +336,7 @@ def test_a_step_draws_its_masks_from_its_number_alone():
 
 def report():
     """Print the number of rows and the largest errors."""
-    backends, worst = make_backends(), defaultdict(float)
+    backends, worst = Backends(), defaultdict(float)
     for check, row in ROWS:
         key = check, row["backend"], row["dtype"]
         worst[key] = max(worst[key], CHECKS[check][1](row, backends))

@@ -144,11 +144,12 @@ def test_any_damage_to_a_run_folder(finished, tmp_path_factory, data):
     for name in data.draw(st.sets(st.sampled_from(names), min_size=1, max_size=2)):
         spoil(path / name, data)
     flags = data.draw(st.sampled_from([["--epochs", "2"], [], ["--epochs", "2", "--threads", "1"]]))
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         if json.loads((path / "config.json").read_bytes()).get("epochs", 0) > 5:
             flags = ["--epochs", "2"]        # many epochs are no hang
     run(folder, "--resume", path, *flags, kept=["run/mine.txt"])
     run(folder, "--generate", path, kept=["run/mine.txt"])
+    run(folder, "--evaluate", path, "--count", "2", kept=contents(folder))
     shutil.rmtree(folder)
 
 
@@ -160,11 +161,12 @@ WORDS = TEXTS.filter(lambda text: "\0" not in text)
 @given(data=st.data())
 def test_any_flags_and_prompts(finished, data):
     folder = finished.parent
-    names = ["temperature", "top-k", "seed", "threads", "prompt", "acrostic", "strict"]
+    switches = ["strict", "rhyme", "tones"]
+    names = ["temperature", "top-k", "seed", "threads", "prompt", "acrostic", *switches]
     flags = []
     for name in data.draw(st.sets(st.sampled_from(names), max_size=4)):
         value = data.draw(WORDS if name in ("prompt", "acrostic") else NUMBERS)
-        flags.append("--strict" if name == "strict" else f"--{name}={value}")
+        flags.append(f"--{name}" if name in switches else f"--{name}={value}")
     if data.draw(st.booleans()):       # a million drawn poems take their time, and are no hang
         flags.append(f"--count={data.draw(st.integers(-2, 40))}")
     run(folder, "--generate", finished, *flags, kept=contents(folder))

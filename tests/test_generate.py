@@ -6,8 +6,9 @@ import pytest
 from scratch_lstm import PoemModel
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.errors import InputError
-from scratch_lstm.poems.generate import _sample, carries, count_beginnings, count_lines, generate
-from scratch_lstm.poems.vocabulary import END, START, has_form
+from scratch_lstm.poems.generate import (_sample, carries, check_options, count_beginnings, count_lines,
+                                         generate)
+from scratch_lstm.poems.vocabulary import END, START, Vocabulary, has_form
 
 FORM = "字字字字字，字字字字字。字字字字字，字字字字字。"
 
@@ -231,3 +232,75 @@ def test_one_generator_goes_on_from_batch_to_batch(model, corpus):
     rng = np.random.default_rng(3)
     parts = [generate(model, corpus.vocabulary, ["风"] * 2, temperature=1.0, seed=rng) for _ in range(2)]
     assert parts[0] + parts[1] == together
+
+
+@pytest.mark.parametrize("prompt, options, message", [
+    ("风龙", {}, "prompt '风龙': the character '龙' is not in the model's vocabulary"),
+    ("风E", {}, "prompt '风E': the character 'E' is not in the model's vocabulary"),
+    ("风风", {"limit": 1}, "prompt '风风': longer than a poem, which has at most 1 characters"),
+    ("风，", {"strict": True}, f"prompt '风，': does not fit the form {FORM}"),
+    ("风花雪月日", {"strict": True, "acrostic": True}, "acrostic '风花雪月日': 5 characters for 4 lines"),
+    ("风，", {"acrostic": True}, "acrostic '风，': punctuation cannot begin a line"),
+    ("风", {"temperature": float("inf")},
+     "temperature inf: it must be positive; leave it out to write greedily"),
+    ("风", {"temperature": 1.0, "top_k": 0}, "top-k 0: it must be at least 1"),
+    ("风", {"top_k": 1}, "top-k is for sampling: give a temperature with it"),
+])
+def test_each_refusal_in_full(model, corpus, prompt, options, message):
+    with pytest.raises(InputError) as error:
+        generate(model, corpus.vocabulary, [prompt], **options)
+    assert str(error.value) == message
+
+
+def test_what_is_just_allowed(model, corpus):
+    write = [("风" * 24, {}), ("风" * 5, {"limit": 5}), ("风花雪月", {"strict": True, "acrostic": True}),
+             ("风", {"temperature": 1.0, "top_k": 1}), ("风花雪月日", {"acrostic": True}),
+             ("", {"strict": True})]
+    for prompt, options in write:
+        poem, = generate(model, corpus.vocabulary, [prompt], **options)
+        assert poem.startswith(prompt[:1] if options.get("acrostic") else prompt)
+
+
+def test_without_a_form_strict_says_why(model, corpus):
+    with pytest.raises(InputError) as error:
+        generate(model, corpus.vocabulary.word_int_map, ["风"], strict=True)
+    assert str(error.value) == "the poems of the corpus do not share a form, so there is none to keep"
+
+
+def test_the_default_seed_is_zero_here_too(model, corpus):
+    default, zero, one = (generate(model, corpus.vocabulary, ["风"], temperature=1.0, **seed)
+                          for seed in ({}, {"seed": 0}, {"seed": 1}))
+    assert default == zero != one
+
+
+def test_a_strict_poem_has_the_whole_form_whatever_the_limit(model, corpus):
+    poem, = generate(model, corpus.vocabulary, ["风"], strict=True, limit=3)
+    assert has_form(poem, FORM)
+
+
+@pytest.mark.parametrize("top_k", [1, 3, 400, 999, 1000, 2000])
+def test_only_the_likeliest_are_drawn(top_k):
+    """Among 1000 characters in any order; a high temperature makes those that are left nearly as likely."""
+    rng = np.random.default_rng(0)
+    logits = np.stack([rng.permutation(np.arange(1000.0)) for _ in range(200)])
+    tokens = _sample(logits, 1e6, top_k, 1 - rng.random(200))
+    ranks = 999 - logits[np.arange(200), tokens]                          # 0 is the likeliest
+    assert ranks.max() < top_k and len(set(ranks)) > min(top_k, 200) / 2
+
+
+def test_huge_weights_write_a_poem_without_a_warning(corpus):
+    """Warnings are errors here. Infinity minus infinity is NaN in the logits."""
+    model = PoemModel(len(corpus.vocabulary), 6, 8, 2, seed=4)
+    model.flat_parameters[...] = 3e38 * np.sign(model.flat_parameters)
+    for options in ({}, {"temperature": 1.0}):
+        assert len(generate(model, corpus.vocabulary, ["风"], **options)) == 1
+
+
+def test_options_are_checked_for_a_vocabulary_without_a_model():
+    """A free poem may be as long as the longest, a strict one as the form."""
+    vocabulary = Vocabulary(("G", "E", "，", "山"), "字，", 3)
+    check_options(vocabulary, ["山，山"])
+    check_options(Vocabulary(("G", "E", "山")), ["山"])                   # no form is asked for
+    for options, length in ({}, 3), ({"strict": True}, 2), ({"length": 1}, 1):
+        with pytest.raises(InputError, match=f"longer than a poem, which has at most {length} characters"):
+            check_options(vocabulary, ["山，山山"[:length + 1]], **options)

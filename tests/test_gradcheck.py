@@ -571,3 +571,73 @@ def test_a_function_that_keeps_state_is_named():
 def test_every_refusal_names_the_tensor(function, x, gradient, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         check_gradients(function, {"x": x}, {"x": gradient})
+
+
+def test_rounding_is_asked_for_only_where_a_difference_is_beyond_its_bound():
+    function, arguments, gradients = two_tensors()
+    for row in check_gradients(function, arguments, gradients, METHODS):
+        assert row.ok and row.rounding == 0
+    for row in check_gradients(function, arguments, {n: 2 * g for n, g in gradients.items()}, METHODS):
+        assert row.verdict == "WRONG" and (row.rounding > 0) == (row.method == "central")
+
+
+def test_a_table_that_cannot_tell_says_what_to_ask():
+    row = Row("x", "central", 2e-9, 1e-9, (0,), 1.0, 1.5, rounding=3e-9)
+    assert row.verdict == "cannot tell"
+    assert str(GradientTable([row])).splitlines() == [
+        "tensor  method   error    bound               worst at  gradient                oracle",
+        "x       central  2.0e-09  1e-09  cannot tell  [0]       +1.000000000000000e+00  "
+        "+1.500000000000000e+00",
+        "cannot tell: the error is within the rounding of f; ask another method (complex)"]
+
+
+def test_what_is_said_of_a_function_that_keeps_state():
+    values = iter([1.0, 2.0])
+    with pytest.raises(ValueError) as error:
+        check_gradients(lambda x: next(values), {"x": np.ones(1)}, {"x": np.ones(1)})
+    assert str(error.value) == (
+        "the function gave 1.0 and then 2.0 for the same arguments: it keeps state between calls or draws "
+        "random numbers; reset the state or the seed inside it")
+    with pytest.raises(ValueError, match=r"^x \(central\): gradient: the reference at \(0,\) is nan$"):
+        check_gradients(lambda x: np.nan, {"x": np.ones(1)}, {"x": np.ones(1)})         # twice the same
+
+
+def test_the_rounding_is_six_times_the_noise_over_the_step():
+    A, x = case(9)
+    found = {}
+    for seed, options in ((0, {}), (5, {"seed": 5})):
+        wrong = {"x": 2 * smooth_gradient(A, x)}
+        row, = check_gradients(lambda x: smooth(A, x), {"x": x}, wrong, ["central"], **options)
+        noise = oracles.noise(lambda x: smooth(A, x), x, seed)
+        scale = abs(richardson(lambda x: smooth(A, x), x)).max()
+        found[seed] = row.rounding
+        assert abs(row.rounding / (6 * noise * oracles.RICHARDSON_NOISE / oracles.RICHARDSON_STEP / scale)
+                   - 1) <= 1e-12
+    assert found[0] != found[5]
+
+
+@pytest.mark.parametrize("x", [np.array([0.5, -0.25]), np.array([0.5, -8.0]), np.ones((2, 3)), np.zeros(0)])
+@pytest.mark.parametrize("seed, options", [(0, {}), (5, {"seed": 5})])
+def test_the_points_at_which_noise_is_measured(x, seed, options):
+    points = []
+    oracles.noise(lambda y: points.append(y.copy()) or 1.0, x, **options)
+    v = np.random.default_rng(seed).standard_normal(x.shape)
+    step = 2.0 ** -26 * max(1, 1, *abs(x.reshape(-1)))
+    np.testing.assert_array_equal(points, [x + n * step * v for n in range(8)])
+
+
+def test_noise_is_the_largest_of_its_estimates():
+    """Differences of order 3 to 6 of the eight values, each over its standard deviation for errors of one."""
+    rng, largest = np.random.default_rng(1), set()
+    for _ in range(100):
+        values = rng.standard_normal(8)
+        if rng.random() < 0.3:
+            values = values.cumsum().cumsum()
+        estimates = {k: math.sqrt(np.mean(np.diff(values, k) ** 2) / math.comb(2 * k, k))
+                     for k in range(3, 7)}
+        found = iter(values)
+        assert oracles.noise(lambda x: next(found), np.ones(1)) == pytest.approx(
+            max(estimates.values()), rel=1e-12)
+        largest.add(max(estimates, key=estimates.__getitem__))
+    assert largest == {3, 4, 5, 6}
+    assert oracles.noise(lambda x: -3.0, np.ones(1)) == 3 * EPS

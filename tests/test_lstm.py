@@ -187,3 +187,31 @@ def test_backward_needs_a_forward_and_a_dh_that_fits(backend):
 def test_a_layer_that_cannot_be(options, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         LSTM(**{"input_size": 2, "hidden_size": 5, **options})
+
+
+@backends
+def test_integers_become_the_dtype_of_the_layer(backend):
+    layer, zeros = LSTM(2, 5, 2, backend=backend), np.zeros((2, 2, 3, 5), int)
+    h, state = layer.forward(np.ones((4, 3, 2), int), zeros)
+    dx, d_state = layer.backward(np.ones((4, 3, 5), int), zeros)
+    assert {a.dtype.name for a in (h, *state, dx, *d_state)} == {"float32"}
+
+
+@backends
+def test_the_argument_that_cannot_be_read_is_named(backend):
+    layer, right = LSTM(2, 5, 2, backend=backend), np.zeros((4, 3, 2))
+    state, wrong = np.zeros((2, 2, 3, 5)), np.zeros((2, 2, 3, 5), object)
+    layer.forward(right)
+    for name, call in (("x", lambda: layer.forward(right.astype(object))),
+                       ("state", lambda: layer.forward(right, wrong)),
+                       ("dh", lambda: layer.backward(np.zeros((4, 3, 5), object))),
+                       ("d_state", lambda: layer.backward(np.zeros((4, 3, 5)), (state[0], wrong[1])))):
+        with pytest.raises(ValueError, match=f"^{name} has dtype object; it must be float16 or "):
+            call()
+
+
+def test_an_x_of_the_wrong_shape_gets_advice():
+    with pytest.raises(ValueError) as error:
+        LSTM(2, 5).forward(np.zeros((4, 2)))
+    assert str(error.value) == ("x has shape (4, 2); it must be (T, B, 2): time, batch, input. "
+                                "For one sequence (T, D) pass x[:, None]")

@@ -112,11 +112,11 @@ def test_it_learns_one_batch_by_heart():
 
 def test_backward_belongs_to_the_loss_just_before_it():
     model, batch = random_model(), tokens()
-    with pytest.raises(RuntimeError, match="loss just before"):
+    with pytest.raises(RuntimeError, match="^backward needs a loss just before it$"):
         model.backward()
     model.loss(batch)
     model.forward(batch)
-    with pytest.raises(RuntimeError, match="loss just before"):
+    with pytest.raises(RuntimeError, match="^backward needs a loss just before it$"):
         model.backward()
 
 
@@ -203,3 +203,46 @@ def test_what_forward_returns_is_the_caller_s_own(backend, T, B):
     model.loss(tokens(T, B, seed=4))
     model.backward()
     assert all(np.array_equal(a, b) for a, b in zip(kept, returned))
+
+
+def test_the_default_sizes_are_those_of_a_run():
+    from scratch_lstm.training.settings import Settings
+    run = Settings()
+    assert PoemModel(5).sizes == {"vocabulary_size": 5, "embedding_size": run.embedding_size,
+                                  "hidden_size": run.hidden_size, "num_layers": run.num_layers}
+
+
+def test_every_parameter_starts_from_the_seed():
+    default, zero, one = PoemModel(**SIZES), PoemModel(**SIZES, seed=0), PoemModel(**SIZES, seed=1)
+    for name, p in zero.parameters.items():
+        assert np.array_equal(p, default.parameters[name])
+        assert np.array_equal(p, one.parameters[name]) == (name == "fc.bias"), name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_replica_computes_as_its_model(dtype):
+    model = random_model(dtype, backend=get_backend("numba"))
+    replica, batch = model.replica(), tokens()
+    loss = replica.loss(batch)
+    assert replica.backend is model.backend and loss == model.loss(batch) and loss.dtype == dtype
+    assert replica.lstm.dtype == dtype
+
+
+def test_the_loss_is_computed_where_the_logits_are():
+    """No second array of the vocabulary's size."""
+    model = random_model()
+    model.loss(tokens())
+    assert np.shares_memory(model.saved[0], model.logits)
+
+
+@pytest.mark.parametrize("token", [-1, 11])
+def test_a_token_without_a_row(token):
+    with pytest.raises(ValueError, match=rf"^token {token} is not in \[0, 11\)$"):
+        random_model().embedding.forward(np.array([[0, token]]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_mask_has_the_dtype_of_the_model(dtype):
+    model = random_model(dtype, dropout=0.5)
+    model.loss(tokens())
+    assert model.mask.dtype == dtype

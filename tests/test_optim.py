@@ -140,3 +140,14 @@ def test_what_cannot_be_optimised():
         Adam(np.ones(3), np.ones(4))
     with pytest.raises(ValueError, match="both must be contiguous arrays of one shape"):
         Adam(np.ones((3, 4)).T, np.ones((4, 3)))
+
+
+@pytest.mark.parametrize("parameters, gradient, message", [
+    (np.ones((3, 4)).T, np.ones((4, 3)), "parameters (4, 3): both must be contiguous arrays of one shape; "
+     "the parameters have (4, 3)"),
+    (np.ones(3), np.ones(4), "gradient (4,): both must be contiguous arrays of one shape; the parameters "
+     "have (3,)")])
+def test_the_array_that_does_not_fit_is_named(parameters, gradient, message):
+    with pytest.raises(ValueError) as error:
+        Adam(parameters, gradient)
+    assert str(error.value) == message

@@ -35,7 +35,7 @@ DLOGITS = cupy.ElementwiseKernel(
     """, "dlogits")
 
 
-def softmax_cross_entropy(logits: Array, targets: Array, xp: Any = cupy, out: Array | None = None) -> Any:
+def softmax_cross_entropy(logits: Array, targets: Array, out: Array | None = None) -> Any:
     """As functional.softmax_cross_entropy; logits contiguous."""
     N, V = logits.shape
     largest = logits.max(axis=1)
@@ -48,7 +48,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, xp: Any = cupy, out: Ar
     return losses.mean(), (exponentials, sums)
 
 
-def softmax_cross_entropy_backward(saved: Any, targets: Array, d_loss: float = 1.0, xp: Any = cupy,
+def softmax_cross_entropy_backward(saved: Any, targets: Array, d_loss: float = 1.0,
                                    out: Array | None = None) -> Array:
     """As functional.softmax_cross_entropy_backward."""
     exponentials, sums = saved

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 
 from .. import functional
@@ -14,11 +12,11 @@ __all__ = ["softmax_cross_entropy", "softmax_cross_entropy_backward"]
 BLOCK = 32  # rows
 
 
-def softmax_cross_entropy(logits: np.ndarray, targets: np.ndarray, xp: ModuleType = np,
+def softmax_cross_entropy(logits: np.ndarray, targets: np.ndarray,
                           out: np.ndarray | None = None) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """As functional.softmax_cross_entropy."""
     if np.iscomplexobj(logits):
-        return functional.softmax_cross_entropy(logits, targets, xp, out)
+        return functional.softmax_cross_entropy(logits, targets, out)
     check_indices(targets, logits.shape[1], "target")
     exponentials = np.empty_like(logits) if out is None else out                   # (N, V)
     if exponentials is not logits:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any, Protocol
 
 Array = Any
@@ -38,12 +37,12 @@ class TimeLoop(Protocol):
 class Loss(Protocol):
     """Softmax and mean cross-entropy: functional.py says what each array is."""
 
-    def softmax_cross_entropy(self, logits: Array, targets: Array, xp: ModuleType = ...,
+    def softmax_cross_entropy(self, logits: Array, targets: Array,
                               out: Array | None = None) -> tuple[Array, tuple[Array, Array]]:
         """logits (N, V), targets (N,) -> the loss, and what backward needs."""
 
     def softmax_cross_entropy_backward(self, saved: tuple[Array, Array], targets: Array, d_loss: float = 1.0,
-                                       xp: ModuleType = ..., out: Array | None = None) -> Array:
+                                       out: Array | None = None) -> Array:
         """dlogits (N, V)."""
 
 

@@ -7,7 +7,7 @@ mark of its start.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,7 +20,8 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
              temperature: float | None = None, top_k: int | None = None,
              seed: int | np.random.Generator = 0,
              acrostic: bool = False, strict: bool = False, limit: int | None = None,
-             ranks: Sequence[int] | None = None) -> list[str]:
+             ranks: Sequence[int] | None = None,
+             allow: Callable[[Sequence[str]], np.ndarray] | None = None) -> list[str]:
     """One poem for each prompt, without the marks of start and end.
 
     vocabulary: the model's, or a word_int_map.
@@ -32,6 +33,8 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
     limit: a poem that has not ended by then is cut; by default the longest poem of the corpus.
     ranks: of greedy poems, one for each prompt: the first character that is the model's choice is its
         likeliest one (0), its second likeliest (1), ...; so that poems of one prompt differ.
+    allow: with strict, a rule on top of the form: from the poems so far to (B, V), which words may come next;
+        it is not asked where the form has a mark.
 
     Raises InputError for an unknown character (and names it), a prompt that is too long or does not fit
     the form, a temperature or top_k that is not positive, strict without a form.
@@ -50,7 +53,7 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
     poems = [""] * len(prompts)
     done = np.zeros(len(prompts), bool)                                           # (B,)
     waiting = list(ranks or [0] * len(prompts))
-    tokens, state = np.full(len(prompts), start, np.int64), None                  # (B,)
+    tokens, state = np.full(len(prompts), start), None                            # (B,)
     was_training, model.training = model.training, False
     try:
         for n in range(length):
@@ -62,6 +65,8 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
                 logits[:, end] = -np.inf
                 is_wrong = punctuation if form[n] == ANY else np.arange(len(words)) != number_of[form[n]]
                 logits[:, is_wrong] = -np.inf
+                if allow is not None and form[n] == ANY:
+                    logits[~allow(poems)] = -np.inf
             tokens = _sample(logits, temperature, top_k, draws[:, n:n + 1])
             for b, prompt in enumerate(prompts):
                 forced = _forced_character(prompt, poems[b], acrostic, line_of)
@@ -121,9 +126,9 @@ def _sample(logits: np.ndarray, temperature: float | None, top_k: int | None,
     if temperature is None:
         return logits.argmax(axis=1)
     if top_k is not None and top_k < logits.shape[1]:
-        least = np.partition(logits, -top_k, axis=1)[:, -top_k, None]             # the k-th largest
+        least = np.partition(logits, -top_k)[:, -top_k, None]                     # the k-th largest
         logits = np.where(logits >= least, logits, -np.inf)
-    with np.errstate(over="ignore"):                                              # a tiny temperature: -inf
+    with np.errstate(over="ignore", invalid="ignore"):          # a tiny temperature: -inf; huge weights: NaN
         p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
     cumulative = p.cumsum(axis=1)
     return (cumulative < draws.reshape(-1, 1) * cumulative[:, -1:]).sum(axis=1)   # the inverse distribution

@@ -25,7 +25,7 @@ def progress_of(workers: Workers) -> Progress:
 
 
 def for_workers(settings: Settings, workers: Workers) -> Settings:
-    """Settings with a fixed number of shards, if there are several workers. SharedError for too few shards."""
+    """Settings with a fixed number of shards, if there are several workers. SharedError for too few."""
     if workers.size == 1:
         return settings
     if settings.backend == "torch":

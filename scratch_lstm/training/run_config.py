@@ -70,10 +70,10 @@ def load_corpus(path: Path, reading: Reading) -> Corpus:
 
 
 def read(path: Path, config: dict[str, Any], corpus_file: Path | None,
-         model: Path) -> tuple[Settings, Corpus]:
+         model: Path, mode: str = "--resume") -> tuple[Settings, Corpus]:
     """The settings and the corpus of the run in `path`, whose poems must be those that it learnt.
 
-    corpus_file: where the corpus is now. Raises InputError.
+    corpus_file: where the corpus is now; mode: the flag that a message names. Raises InputError.
     """
     try:
         settings, entries = Settings.from_config(config), from_json(CorpusEntries, config)
@@ -88,7 +88,7 @@ def read(path: Path, config: dict[str, Any], corpus_file: Path | None,
         raise InputError(f"{path}: its config.json is not one of scratch-lstm ({error})") from None
     file = corpus_file or Path(entries.corpus)
     if corpus_file is None:
-        check_regular(file, f"it was the run's corpus; if it is elsewhere now: --resume {path} --corpus FILE")
+        check_regular(file, f"it was the run's corpus; if it is elsewhere now: {mode} {path} --corpus FILE")
     corpus = load_corpus(file, reading)
     changed = InputError(f"{file}: has changed since the run began; restore it, or start a new run")
     if entries.poems_sha256 is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..errors import InputError, one_line
+from ..evaluation.choices import Choices
 from ..model import PoemModel
 from ..poems.generate import carries, check_options, count_beginnings, generate
 from ..poems.prompts import fitted
@@ -47,32 +48,47 @@ def write_poems(path: Path, prompts: list[str] | None, count: int, strict: bool,
 
 
 def print_poems(model: PoemModel, vocabulary: Vocabulary, prompts: list[str], strict: bool = False,
-                count: int = 1, say: Callable[[str], Any] = print, **options: Any) -> list[str]:
-    """Write `count` poems for each prompt; say how they were chosen, how many have the form of the corpus and
-    how many carry their acrostic. Returns the first AT_A_TIME of them."""
+                count: int = 1, say: Callable[[str], Any] = print, rhyme: bool = False, tones: bool = False,
+                **options: Any) -> list[str]:
+    """Write `count` poems for each prompt; say how they were chosen, how many have the form of the corpus,
+    how many rhyme and keep the tone pattern where that is asked for, and how many carry their acrostic.
+    Returns the first AT_A_TIME of them."""
+    if (rhyme or tones) and not strict:
+        raise InputError("--rhyme and --tones are for poems in the form: give --strict with them")
+    choices = Choices(vocabulary, rhyme, tones) if rhyme or tones else None
     check_options(vocabulary, prompts, strict=strict, **options)
     greedy = options.get("temperature") is None
     if greedy:
         check_count(vocabulary, prompts, count, options.get("acrostic", False), strict)
-    way = "strict: only choices that keep the form" if strict else "free: nothing enforces the form"
+    kept_too = " and ".join(["the form", *["the rhyme"] * rhyme, *["the tone pattern"] * tones])
+    way = f"strict: only choices that keep {kept_too}" if strict else "free: nothing enforces the form"
     choice = (f"temperature {options['temperature']:g}" if not greedy else "greedy" if count == 1
               else f"greedy after each of the {count} likeliest first characters")
     total = len(prompts) * count
+    if rhyme and choices and not choices.can_rhyme:
+        say("# no characters of the vocabulary rhyme in a level tone: nothing keeps the rhyme")
     say(f"# {total} {'poem' if total == 1 else 'poems'}, {choice}, {way}")
     rng = np.random.default_rng(options.pop("seed", 0))     # its draws go on from batch to batch
-    kept = carried = 0
+    kept = carried = rhyming = in_tone = 0
     first: list[str] = []
     for batch in batches(prompts, count):
         some, ranks = map(list, zip(*batch))
         poems = generate(model, vocabulary, some, strict=strict, seed=rng, ranks=ranks if greedy else None,
-                         **options)
+                         allow=choices, **options)
         first = first or poems
         for poem in poems:
             say(one_line(poem))
         kept += sum(has_form(poem, vocabulary.form or "") for poem in poems)
         carried += sum(map(carries, poems, some))
+        if choices:
+            rhyming += sum(map(choices.rhymes_in, poems))
+            in_tone += sum(map(choices.keeps_tones, poems))
     if vocabulary.form is not None:
         say(f"# {kept} of {total} have the form {vocabulary.form}")
+    if rhyme:
+        say(f"# {rhyming} of {total} rhyme (Pingshui)")
+    if tones:
+        say(f"# {in_tone} of {total} keep the tone pattern (Pingshui)")
     if options.get("acrostic"):
         say(f"# {carried} of {total} have all the characters of their acrostic")
     return first
