@@ -22,6 +22,7 @@ from scratch_lstm.training.command_line import (CORPUS, EVALUATION, READING, SET
 from scratch_lstm.training.settings import RECIPES, Settings, as_flags
 from scratch_lstm.training.workers import ALONE, Workers
 
+
 def import_torch_ref(name: str) -> Any:
     """A module of torch_ref: scratch_lstm itself never imports torch. InputError without torch."""
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import train_poems
+from scratch_lstm.training import command_line
 from scratch_lstm.check.__main__ import parser as check_parser
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +45,7 @@ def test_the_commands_of_the_readme_exist(name):
             check_parser().parse_args([word for word in words[3:] if word not in (">", "my_lstm.py")])
         else:
             assert words[:2] == ["python", "train_poems.py"], line
-            train_poems.make_parser("x").parse_args([word.replace("FILE", "f") for word in words[2:]])
+            command_line.make_parser("x").parse_args([word.replace("FILE", "f") for word in words[2:]])
 
 
 @each

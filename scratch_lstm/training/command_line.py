@@ -24,7 +24,8 @@ EVALUATION = {"log_probabilities", "json", "picture", "export"}
 def make_parser(program: str) -> argparse.ArgumentParser:
     """program: the command as the user typed it, for the help text."""
     parser = argparse.ArgumentParser(
-        prog=program, description="Train a hand-written LSTM on Chinese poems, and write some.", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=program, description="Train a hand-written LSTM on Chinese poems, and write some.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
                f"  {program} --epochs 5\n"
                f"  {program} --resume runs/NAME\n"
