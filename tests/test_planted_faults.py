@@ -278,7 +278,7 @@ FAULTS = [
     Fault("shards: the mean over the first batch's size", [(
         data_parallel, "B, model = tokens.shape[1],",
         "B, model = self.__dict__.setdefault('first', tokens.shape[1]),")],
-        check(test_every_size.test_every_batch_of_an_epoch, threads=1, tmp_path=None),
+        check(test_every_size.test_every_batch_of_an_epoch, threads=2, tmp_path=None),
         size("training step")),
     Fault("learner: every step draws the same masks", [(
         learner, "(settings.seed, DROPOUT, number)", "(settings.seed, DROPOUT, 0)")],
@@ -301,9 +301,9 @@ FAULTS = [
         "position.loss_sum += loss\n            position.predictions += 1")],
         check(test_trainer.test_reported_losses_are_means_over_predictions, tmp_path=None)),
     Fault("trainer: the held-out loss as the mean of batches", [(
-        trainer, "total += self.learner.loss(batch) * count_predictions(batch)\n            "
-                 "predictions += count_predictions(batch)",
-        "total += self.learner.loss(batch)\n            predictions += 1")],
+        trainer, "losses.append(self.learner.loss(batch) * count_predictions(batch) if mine else 0.0)\n"
+                 "            predictions += count_predictions(batch)",
+        "losses.append(self.learner.loss(batch) if mine else 0.0)\n            predictions += 1")],
         check(test_trainer.test_reported_losses_are_means_over_predictions, tmp_path=None)),
     Fault("trainer: an infinite gradient norm passes", [(
         trainer, "(math.isfinite(loss) and math.isfinite(norm))", "math.isfinite(loss)")],

@@ -100,8 +100,8 @@ def test_the_log_of_a_step(recorded):
     run = recorded()
     step, given = run.learner.step, []
 
-    def keep(tokens, number):
-        loss, norm = step(tokens, number)
+    def keep(tokens, number, rate):
+        loss, norm = step(tokens, number, rate)
         given.append({"step": number + 1, "epoch": 1, "loss": float(loss), "gradient_norm": float(norm)})
         return loss, norm
 
@@ -147,7 +147,7 @@ def test_a_log_that_fails_is_said_once_each_time(recorded):
 @pytest.mark.parametrize("loss, norm", [(math.nan, 1.0), (1.0, math.inf)])
 def test_the_step_that_diverged_is_named(recorded, loss, norm):
     run, number = recorded(replace(QUIET, log_every=3)), iter(range(9))
-    run.learner.step = lambda tokens, _: (loss, norm) if next(number) == 1 else (0.5, 0.5)
+    run.learner.step = lambda *_: (loss, norm) if next(number) == 1 else (0.5, 0.5)
     with pytest.raises(DivergedError) as error:
         run.run()
     assert str(error.value) == f"step 2 (epoch 1): the loss is {loss}, the gradient norm {norm}"
