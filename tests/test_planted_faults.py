@@ -37,11 +37,11 @@ from scratch_lstm.training import data_parallel, learner, trainer
 
 
 def check(test, **arguments):
-    """A test of the suite with its arguments; of one that hypothesis drives, a single example. The faults are
-    planted in what NumPy runs."""
+    """A test of the suite with its arguments; of one that hypothesis drives, a single example. Without
+    another backend the faults are planted in what NumPy runs."""
     test = getattr(getattr(test, "hypothesis", None), "inner_test", test)
     if "backend" in inspect.signature(test).parameters:
-        arguments["backend"] = "numpy"
+        arguments.setdefault("backend", "numpy")
     if "tmp_path" in arguments:
         run = partial(in_a_folder, test, arguments)
     else:
@@ -278,7 +278,8 @@ FAULTS = [
     Fault("shards: the mean over the first batch's size", [(
         data_parallel, "B, model = tokens.shape[1],",
         "B, model = self.__dict__.setdefault('first', tokens.shape[1]),")],
-        check(test_every_size.test_every_batch_of_an_epoch, threads=2, tmp_path=None),
+        check(test_every_size.test_every_batch_of_an_epoch, backend="numba", threads=2,
+              tmp_path=None),
         size("training step")),
     Fault("learner: every step draws the same masks", [(
         learner, "(settings.seed, DROPOUT, number)", "(settings.seed, DROPOUT, 0)")],
