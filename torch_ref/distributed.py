@@ -19,6 +19,9 @@ import torch.distributed as dist
 
 from scratch_lstm.errors import InputError, WorkerLost, one_line
 
+from .meeting import meet, open_store
+
+MEETING, WORK = timedelta(minutes=5), timedelta(minutes=30)     # how long a worker waits for the others
 Array = Any
 Result = TypeVar("Result")
 
@@ -92,8 +95,11 @@ def join(backend: str) -> Iterator[TorchWorkers]:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
         _cupy().cuda.Device(int(os.environ.get("LOCAL_RANK", 0))).use()
     try:
-        dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(minutes=30))
-    except (RuntimeError, ValueError) as error:
+        rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        store = meet(open_store(rank, size, MEETING), rank, size, MEETING)
+        dist.init_process_group("nccl" if on_gpu else "gloo", timeout=WORK, store=store, rank=rank,
+                                world_size=size)
+    except (KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"the workers do not meet ({one_line(str(error))[:200]}); start them by torchrun, "
                          "with a port that is free") from None
     try:

@@ -174,8 +174,7 @@ def _train(settings: Settings, corpus: Corpus, run: RunDirectory, factories: Lea
             progress.say(f"best held-out loss {trainer.position.best_loss:.4f} in epoch "
                          f"{trainer.position.best_epoch}: {where}")
             best = _best(learner.result, trainer.position.best_epoch, run, progress)
-        if workers.rank == 0:
-            _write(best, corpus, prompts, run, progress)
+        _write(best, corpus, prompts, run, progress, workers)
         return True
 
 
@@ -200,10 +199,10 @@ def _draw(run: RunDirectory, corpus: Corpus, progress: Progress) -> None:
 
 
 def _write(model: Any, corpus: Corpus, prompts: list[str], run: RunDirectory,
-           progress: Progress) -> None:
+           progress: Progress, workers: Workers) -> None:
     """The lab's poems; the run is saved already, so nothing here can cost it."""
     try:
-        poems = print_poems(model, corpus.vocabulary, prompts, say=progress.say)
+        poems = print_poems(model, corpus.vocabulary, prompts, say=progress.say, workers=workers)
         losses: list[float] = []
         with suppress(InputError):
             losses = [line["training_loss"] for line in run.read_log() if "training_loss" in line]
