@@ -51,8 +51,8 @@ def measure(args: argparse.Namespace, shards: int, workers) -> None:
                           backend=get_backend("numba"))
         return Learner(model, settings, who)
 
-    ways = {"plain": learner("ordered", ALONE, 0), "one": learner("ordered", ALONE), "ordered": learner("ordered", workers),
-            "fast": learner("fast", workers)}
+    ways = {"plain": learner("ordered", ALONE, 0), "one": learner("ordered", ALONE),
+            "ordered": learner("ordered", workers), "fast": learner("fast", workers)}
     tokens = np.random.default_rng(0).integers(0, args.vocabulary, (26, args.batch_size))
     times: dict[str, list[float]] = {name: [] for name in (*ways, "sum, ordered", "sum, fast")}
     for number in range(args.rounds):
@@ -84,8 +84,8 @@ def measure(args: argparse.Namespace, shards: int, workers) -> None:
           f"{workers.size} workers on {os.cpu_count()} cores")
     print("    plain {plain:.2f} ms a step, one {one:.2f}; ordered {ordered:.2f}, fast {fast:.2f}".format(**ms))
     for name in ("ordered", "fast"):
-        print(f"    {name}: {ms['plain'] / ms[name]:.2f} times as fast as plain, efficiency "
-              f"{ms['plain'] / ms[name] / workers.size:.2f}; the sum alone {ms['sum, ' + name]:.2f} ms")
+        gain = ms["plain"] / ms[name]
+        print(f"    {name}: {gain:.2f} times as fast as plain, efficiency {gain / workers.size:.2f}; the sum alone {ms['sum, ' + name]:.2f} ms")
     print(f"    bytes a step: ordered {4 * (P + 1) * sent * (workers.size - 1):,}, "
           f"fast {8 * (P + 1) * (workers.size - 1) // workers.size:,} (a ring)")
 
