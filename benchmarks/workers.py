@@ -5,6 +5,9 @@
 The ways take turns in one run; printed are medians over all steps of each. "plain" is worker 0 without
 shards, "one" worker 0 with them, while the others wait. "sum" is the exchange and the addition alone. Bytes
 are what a worker receives in a step.
+
+The model of a step on N workers: its part of the shards' time of "one", then the exchange, without overlap:
+bytes over the bandwidth, and a latency for each other worker; then the addition, measured here.
 """
 
 from __future__ import annotations
@@ -23,12 +26,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scratch_lstm.backend import get_backend                              # noqa: E402
 from scratch_lstm.model import PoemModel                                  # noqa: E402
 from scratch_lstm.training.learner import Learner                         # noqa: E402
-from scratch_lstm.training.ordered_sum import nodes_within, share         # noqa: E402
+from scratch_lstm.training.ordered_sum import add_up, nodes_within, share  # noqa: E402
 from scratch_lstm.training.settings import Settings                       # noqa: E402
 from scratch_lstm.training.workers import ALONE                           # noqa: E402
 from torch_ref.distributed import join                                    # noqa: E402
 
 STEPS = 8               # of each way in a round
+NETWORKS = {"10 GbE": (1.25e9, 50e-6), "100 GbE": (12.5e9, 10e-6), "NVLink": (450e9, 5e-6)}  # bytes/s, seconds
 
 
 def main() -> None:
@@ -77,17 +81,43 @@ def measure(args: argparse.Namespace, shards: int, workers) -> None:
     if workers.rank:
         return
     P = ways["one"].model.flat_gradients.size
-    sent = max(len(list(nodes_within((0, shards), share(shards, worker, workers.size))))
-               for worker in range(workers.size))
     ms = {name: 1e3 * statistics.median(some) for name, some in times.items()}
     print(f"H {args.hidden_size}, B {args.batch_size}, {P:,} parameters, {shards} shards, "
           f"{workers.size} workers on {os.cpu_count()} cores")
-    print("    plain {plain:.2f} ms a step, one {one:.2f}; ordered {ordered:.2f}, fast {fast:.2f}".format(**ms))
+    print("    ms a step: " + ", ".join(f"{name} {ms[name]:.2f}" for name in ways))
     for name in ("ordered", "fast"):
         gain = ms["plain"] / ms[name]
-        print(f"    {name}: {gain:.2f} times as fast as plain, efficiency {gain / workers.size:.2f}; the sum alone {ms['sum, ' + name]:.2f} ms")
-    print(f"    bytes a step: ordered {4 * (P + 1) * sent * (workers.size - 1):,}, "
+        print(f"    {name}: {gain:.2f} times as fast as plain, efficiency {gain / workers.size:.2f}; "
+              f"the sum alone {ms['sum, ' + name]:.2f} ms")
+    print(f"    bytes a step: ordered {received(P, shards, workers.size):,}, "
           f"fast {8 * (P + 1) * (workers.size - 1) // workers.size:,} (a ring)")
+    part = -(-shards // workers.size) / shards
+    print(f"    the model, with the sum as measured: {ms['one'] * part + ms['sum, ordered']:.2f} ms ordered")
+    add = addition(P, shards)
+    for network, (bandwidth, latency) in NETWORKS.items():
+        row = []
+        for N in (n for n in (1, 2, 4, 8) if n <= shards):
+            step = ms["one"] * -(-shards // N) / shards + 1e3 * add
+            row.append(step + 1e3 * (received(P, shards, N) / bandwidth + latency * (N - 1)))
+        print(f"    model, {network}, 1, 2, 4, 8 workers: " + ", ".join(f"{step:.2f}" for step in row) + " ms")
+
+
+def received(P: int, shards: int, workers: int) -> int:
+    """Bytes of float32 that a worker receives from the others for the ordered sum."""
+    parts = [share(shards, worker, workers) for worker in range(workers)]
+    most = max(len(list(nodes_within((0, shards), part))) for part in parts)
+    return 4 * (P + 1) * most * (workers - 1)
+
+
+def addition(P: int, shards: int) -> float:
+    """Seconds of adding the shards' gradients, all on one worker: the most that it takes."""
+    rows = {(n, n + 1): np.ones(P + 1, np.float32) for n in range(shards)}
+    times = []
+    for _ in range(STEPS):
+        begin = time.perf_counter()
+        add_up((0, shards), dict(rows))
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 RUN = ["--epochs", "2", "--backend", "numpy", "--embedding-size", "8", "--hidden-size", "12",
        "--dropout", "0.3", "--batch-size", "8", "--shards", "4", "--save-every", "3", "--held-out", "0.2"]
+LONG = [*RUN, "--epochs", "40"]
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
@@ -55,6 +56,12 @@ def test_torchrun_gives_the_bits_of_one_process(corpus_file, tmp_path, workers):
     said = [[line for line in text.splitlines() if line.startswith(("#", "best"))]
             for text in (alone, together)]
     assert [line.replace(str(tmp_path / "alone"), str(tmp_path / "run")) for line in said[0]] == said[1]
+
+
+def wait_for_a_state(run, agent):
+    while not (run / "state.safetensors").exists():
+        assert agent.poll() is None
+        time.sleep(0.01)
 
 
 # Ends
@@ -122,6 +129,21 @@ def test_no_torchrun_but_its_environment(corpus_file, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
+def test_ctrl_c_saves_once(corpus_file, tmp_path):
+    """The terminal sends it to torchrun and to all workers; the run goes on to the bits of one without it."""
+    run = ("--corpus", corpus_file, *LONG)
+    assert train(*run, "--out", tmp_path / "alone")[0] == 0
+    agent = subprocess.Popen(command(*run, "--out", tmp_path / "run", workers=2), env=ENVIRONMENT, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_for_a_state(tmp_path / "run", agent)
+    os.killpg(agent.pid, signal.SIGINT)
+    printed, _ = agent.communicate(timeout=120)
+    assert printed.count("stopped and saved at step") == 1
+    assert train("--resume", tmp_path / "run", workers=2)[0] == 0
+    assert bits(tmp_path / "run") == bits(tmp_path / "alone")
+
+
 # Kills
 
 def children(pid):
@@ -137,9 +159,6 @@ def kill(pid):
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-
-
-LONG = [*RUN, "--epochs", "40"]
 
 
 @pytest.mark.slow
@@ -179,17 +198,14 @@ def test_a_machine_is_lost_and_the_rest_goes_on(corpus_file, tmp_path, seed):
     run, rng = ("--corpus", corpus_file, *LONG), random.Random(seed)
     assert train(*run, "--out", tmp_path / "alone")[0] == 0
     options = ("--nnodes", "1:2", "--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_port()}",
-               "--rdzv-id", "x", "--rdzv-conf", "last_call_timeout=3", "--max-restarts", "20")
+               "--rdzv-id", "x", "--max-restarts", "20")
     agents = []
-    for _ in range(2):
-        arguments = command(*run, "--out", tmp_path / "run", workers=2, options=options)
+    for is_host in ("true", "false"):                # the machine of the rendezvous is not the one lost
+        conf = ("--rdzv-conf", f"last_call_timeout=15,is_host={is_host}")
+        arguments = command(*run, "--out", tmp_path / "run", workers=2, options=(*options, *conf))
         agents.append(subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.PIPE,
                                        stderr=subprocess.DEVNULL, text=True))
-        time.sleep(2)
-    state = tmp_path / "run" / "state.safetensors"
-    while not state.exists():
-        assert agents[0].poll() is None
-        time.sleep(0.01)
+    wait_for_a_state(tmp_path / "run", agents[0])
     time.sleep(rng.random() * 2)
     lost = [agents[1].pid, *children(agents[1].pid)]
     for pid in lost:
