@@ -32,7 +32,7 @@ from scratch_lstm.training.workers import ALONE                           # noqa
 from torch_ref.distributed import join                                    # noqa: E402
 
 STEPS = 8               # of each way in a round
-NETWORKS = {"10 GbE": (1.25e9, 50e-6), "100 GbE": (12.5e9, 10e-6), "NVLink": (450e9, 5e-6)}  # bytes/s, seconds
+NETWORKS = {"10 GbE": (1.25e9, 50e-6), "100 GbE": (12.5e9, 10e-6), "NVLink": (450e9, 5e-6)}  # bytes a s, s
 
 
 def main() -> None:
@@ -99,7 +99,7 @@ def measure(args: argparse.Namespace, shards: int, workers) -> None:
         for N in (n for n in (1, 2, 4, 8) if n <= shards):
             step = ms["one"] * -(-shards // N) / shards + 1e3 * add
             row.append(step + 1e3 * (received(P, shards, N) / bandwidth + latency * (N - 1)))
-        print(f"    model, {network}, 1, 2, 4, 8 workers: " + ", ".join(f"{step:.2f}" for step in row) + " ms")
+        print(f"    model, {network}, 1, 2, 4, 8 workers: {', '.join(f'{step:.2f}' for step in row)} ms")
 
 
 def received(P: int, shards: int, workers: int) -> int:
