@@ -199,19 +199,19 @@ def test_a_machine_is_lost_and_the_rest_goes_on(corpus_file, tmp_path, seed):
     assert train(*run, "--out", tmp_path / "alone")[0] == 0
     options = ("--nnodes", "1:2", "--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_port()}",
                "--rdzv-id", "x", "--max-restarts", "20")
-    agents = []
-    for is_host in ("true", "false"):                # the machine of the rendezvous is not the one lost
+    agents, output = [], [open(tmp_path / name, "w+", encoding="utf-8") for name in ("first", "second")]
+    for is_host, file in zip(("true", "false"), output):      # the rendezvous is not on the lost machine
         conf = ("--rdzv-conf", f"last_call_timeout=15,is_host={is_host}")
         arguments = command(*run, "--out", tmp_path / "run", workers=2, options=(*options, *conf))
-        agents.append(subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.PIPE,
-                                       stderr=subprocess.DEVNULL, text=True))
+        agents.append(subprocess.Popen(arguments, env=ENVIRONMENT, stdout=file, stderr=subprocess.DEVNULL))
     wait_for_a_state(tmp_path / "run", agents[0])
     time.sleep(rng.random() * 2)
     lost = [agents[1].pid, *children(agents[1].pid)]
     for pid in lost:
         kill(pid)
-    agents[1].wait()
-    printed, _ = agents[0].communicate(timeout=300)
-    assert agents[0].returncode == 0
+    assert agents[0].wait(timeout=300) == 0 and agents[1].wait() == -signal.SIGKILL
+    printed = (tmp_path / "first").read_text(encoding="utf-8")
+    for file in output:
+        file.close()
     assert "workers: 4" in printed and "workers: 2" in printed
     assert bits(tmp_path / "run") == bits(tmp_path / "alone")
