@@ -117,9 +117,9 @@ class Settings:
 # settings under one name; what a recipe does not have is Settings' default, and the command line overrides it
 RECIPES: dict[str, dict[str, Any]] = {
     "course": {},
-    "best": {"tie_embedding": True, "embedding_size": 200, "hidden_size": 320, "dropout": 0.5,
-             "embedding_dropout": 0.2, "shared_masks": True, "schedule": "cosine", "warmup": 200,
-             "weight_decay": 0.05},
+    "best": {"tie_embedding": True, "embedding_size": 200, "hidden_size": 320, "dropout": 0.3,
+             "embedding_dropout": 0.15, "shared_masks": True, "learning_rate": 4e-3, "schedule": "cosine",
+             "warmup": 200, "weight_decay": 0.05, "epochs": 18},
 }
 
 
