@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import train_poems
 from scratch_lstm.evaluation.other_model import read_log_probabilities
+from scratch_lstm.training import command_line
 from scratch_lstm.training.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -28,7 +28,7 @@ def test_every_command_parses(name):
     assert len(lines) == 7
     for words in lines:
         if words[1] == "train_poems.py":
-            train_poems.make_parser("x").parse_args(words[2:])
+            command_line.make_parser("x").parse_args(words[2:])
         else:
             changed = words[words.index("--set") + 1:words.index("--out")]
             Settings(**{entry.split("=")[0]: json.loads(entry.split("=")[1]) for entry in changed})

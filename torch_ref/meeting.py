@@ -11,19 +11,22 @@ import hashlib
 import os
 import time
 from datetime import timedelta
+from typing import Any
 
-import torch.distributed as dist
+import torch.distributed
 
+dist: Any = torch.distributed
+Store = Any                 # torch.distributed.Store
 PAUSE = 0.02                # seconds between two looks at the store
 
 
-def open_store(rank: int, size: int, timeout: timedelta) -> dist.Store:
+def open_store(rank: int, size: int, timeout: timedelta) -> Store:
     """The store at MASTER_ADDR and MASTER_PORT: torchrun's, or, without one, worker 0's own."""
     own = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and rank == 0
     return dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), size, own, timeout)
 
 
-def meet(store: dist.Store, rank: int, size: int, timeout: timedelta) -> dist.Store:
+def meet(store: Store, rank: int, size: int, timeout: timedelta) -> Store:
     """The part of the store that only these `size` processes use. Raises RuntimeError after the timeout.
 
     Each writes its number. Worker 0 makes a list of those it finds; who finds itself in the list confirms it;
@@ -46,7 +49,7 @@ def meet(store: dist.Store, rank: int, size: int, timeout: timedelta) -> dist.St
     raise RuntimeError(f"after {timeout.total_seconds():.0f} s not all of {size} workers are there")
 
 
-def _make_list(store: dist.Store, size: int) -> None:
+def _make_list(store: Store, size: int) -> None:
     names = [f"worker {n}" for n in range(size)]
     if store.check(names):
         store.set("list", " ".join(store.get(name).decode() for name in names))

@@ -52,9 +52,9 @@ def write_poems(path: Path, prompts: list[str] | None, count: int, strict: bool,
 def print_poems(model: PoemModel, vocabulary: Vocabulary, prompts: list[str], strict: bool = False,
                 count: int = 1, say: Callable[[str], Any] = print, rhyme: bool = False, tones: bool = False,
                 workers: Workers = ALONE, **options: Any) -> list[str]:
-    """Write `count` poems for each prompt, each of the workers some of them; say how they were chosen, how many have the form of the corpus,
-    how many rhyme and keep the tone pattern where that is asked for, and how many carry their acrostic.
-    Returns the first AT_A_TIME of them."""
+    """Write `count` poems for each prompt, each of the workers some of them; say how they were chosen, how
+    many have the form of the corpus, how many rhyme and keep the tone pattern where that is asked for, and
+    how many carry their acrostic. Returns the first AT_A_TIME of them."""
     if (rhyme or tones) and not strict:
         raise InputError("--rhyme and --tones are for poems in the form: give --strict with them")
     choices = Choices(vocabulary, rhyme, tones) if rhyme or tones else None
