@@ -238,3 +238,13 @@ def test_without_a_prompt_and_without_an_interruption(corpus_file, tmp_path):
     one = Trainer(MIXED, corpus, make_learner(MIXED, len(corpus.vocabulary)), run, Recorder())
     assert one.prompt == "" and one.interrupted() is False
     assert one.run()
+
+
+def test_a_log_that_cannot_be_written_is_said_once_for_each_time(recorded):
+    run, said = recorded(), []
+    results = iter(["disk full", "disk full", None, "disk full"])
+    run.run_directory.log = lambda lines: next(results)
+    run.progress.say = said.append
+    for _ in range(4):
+        run._log([])
+    assert said == ["log.jsonl cannot be written (disk full); the training goes on"] * 2
