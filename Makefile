@@ -62,7 +62,7 @@ site-serve: site
 site-test: site .venv/site-test.installed
 	$(BIN)/python -m pytest -m site web/test_site.py $(ARGS)
 
-.venv/train.installed: EXTRAS = corpus,plots
+.venv/train.installed: EXTRAS = corpus,fast,plots,rhyme
 .venv/test.installed: EXTRAS = corpus,fast,plots,torch,test
 .venv/lint.installed: EXTRAS = lint
 .venv/mutants.installed: EXTRAS = fast,torch,test,mutants

@@ -52,8 +52,9 @@ def main() -> None:
         run.write_config(run_config.of(settings, corpus))
         trainer = Trainer(settings, corpus, learner, run, progress, "")
         trainer.run()
+    parameters = sum(p.size for p in learner.model.parameters.values())
     print(json.dumps({"recipe": args.recipe, "seed": args.seed, "best": trainer.position.best_loss,
-                      "epoch": trainer.position.best_epoch, "parameters": learner.model.flat_parameters.size,
+                      "epoch": trainer.position.best_epoch, "parameters": parameters,
                       "seconds": round(time.perf_counter() - began)}))
 
 

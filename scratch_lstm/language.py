@@ -142,11 +142,3 @@ def wrapped(text: str, columns: int) -> list[str]:
             size = size if piece else 0
         line, width = line + piece, width + size
     return [*lines, line.rstrip()] if line.strip() else lines
-
-
-def program_name() -> str:
-    """The command that the user typed: messages name it, so that it can be typed again."""
-    started = Path(sys.argv[0]).name
-    if started == "__main__.py" or started == "train_poems.py":
-        return "python train_poems.py"
-    return started.removesuffix(".exe") or "scratch-lstm"

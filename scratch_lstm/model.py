@@ -105,6 +105,11 @@ class PoemModel:
         return {"dropout": self.dropout, "tie_embedding": self.tie_embedding,
                 "embedding_dropout": self.embedding_dropout, "shared_masks": self.shared_masks}
 
+    @property
+    def masks(self) -> list[Array | None]:
+        """The dropout masks of the latest forward: of the embedding, then of the output of each layer."""
+        return [self.x_mask, *self.lstm.masks[:-1], self.mask]
+
     def replica(self, flat_parameters: Array | None = None) -> PoemModel:
         """A model that shares this one's parameters, or has those given, and has gradients and buffers of its
         own."""
