@@ -55,7 +55,7 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """Of the entries with places: what encloses every error, then those with most letters of their own."""
     def pattern(english: str) -> re.Pattern[str]:
         parts = PLACE.split(english)
-        return re.compile("".join(f"(?P<p{part}>.+?)" if n % 2 else re.escape(part)
+        return re.compile("".join(f"(?P<p{part}>.*?)" if n % 2 else re.escape(part)
                                   for n, part in enumerate(parts)), re.DOTALL)
 
     placed = [item for item in entries().items() if PLACE.search(item[0])]

@@ -25,7 +25,7 @@ WORDS = re.compile(r"[a-z]{2,} [a-z(]*[a-z]{2,}|[a-z]+: |[a-z]{2,} \0|\0 [a-z]{2
 NO_MESSAGE = {"made by", "poems without missing characters", "poems of regular lines", "distinct units",
               "units over the vocabulary", "poems they come from", "near-duplicates differ in at most",
               "held-out poems", "this model", "sampled poems", "lists of poems", "model name",
-              "simple network, untrained", "the loss after ...",
+              "simple network, untrained", "the loss after ...", "python train_poems.py",
               "{0} units: 0 to 1, g and tanh c from -1 to 1", "log10 of the norm of delta, over {0}",
               "{0} --resume {1}", r"version https://git-lfs\.github\.com/",
               "poems_vector {0}  word_int_map {1}  int_word_map {2}"}
