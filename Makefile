@@ -67,8 +67,8 @@ site-test: site .venv/site-test.installed
 .venv/lint.installed: EXTRAS = lint
 .venv/mutants.installed: EXTRAS = fast,torch,test,mutants
 .venv/dist.installed: EXTRAS = dist
-.venv/site.installed: EXTRAS = site
-.venv/site-test.installed: EXTRAS = site,site-test,test
+.venv/site.installed: EXTRAS = corpus,fast,site
+.venv/site-test.installed: EXTRAS = corpus,fast,site,site-test
 
 .venv/%.installed: setup.cfg pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
