@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from simple_rnn import SimpleModel
+from threadpoolctl import threadpool_limits
 
 import train_poems
 from scratch_lstm.model import PoemModel
@@ -61,7 +62,8 @@ def simple_for(run: Path, model: PoemModel) -> SimpleModel:
     simple = SimpleModel(len(corpus.vocabulary), model.sizes["embedding_size"], H)
     indices, _ = corpus.split(settings.held_out, settings.seed)
     rng = np.random.default_rng(0)
-    losses = simple.train(batch for _ in range(EPOCHS) for batch in corpus.batches(indices, BATCH, rng))
+    with threadpool_limits(1, user_api="blas"):
+        losses = simple.train(batch for _ in range(EPOCHS) for batch in corpus.batches(indices, BATCH, rng))
     print(f"the simple network: loss {np.mean(losses[-200:]):.3f} after {EPOCHS} epochs", flush=True)
     return simple
 
