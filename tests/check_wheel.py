@@ -5,6 +5,7 @@
 `scratch-lstm --help`, an interrupted run on a small file, and the resume command exactly as it was printed.
 """
 
+import os
 import random
 import re
 import signal
@@ -23,9 +24,13 @@ def main(wheel: str) -> int:
         bin_folder = folder / "env" / ("Scripts" if sys.platform == "win32" else "bin")
         subprocess.run([bin_folder / "python", "-m", "pip", "install", "--quiet",
                         "--disable-pip-version-check", Path(wheel).resolve()], check=True)
+        os.environ["LANGUAGE"] = "en"           # whatever the locale: what is printed is read below
         program, rng = str(bin_folder / "scratch-lstm"), random.Random(0)
         help_text = subprocess.run([program, "--help"], check=True, capture_output=True, text=True).stdout
         assert "scratch-lstm --resume runs/NAME" in help_text, help_text
+        chinese = subprocess.run([program, "--language", "zh", "--help"], check=True, capture_output=True,
+                                 encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"}).stdout
+        assert "继续中断的训练" in chinese, chinese     # the catalogue is in the wheel
         line = "".join
         lines = [line(rng.choices("山水风月花雨", k=5)) + "，" + line(rng.choices("山水风月花雨", k=5)) + "。"
                  for _ in range(64)]
