@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import explorer_page
+import jieba
 import links
 import packages
 import site_model
@@ -127,6 +128,7 @@ def edition(language: str, model: Path) -> None:
 def main(arguments: list[str]) -> int:
     started = time.time()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    jieba.setLogLevel(logging.WARNING)
     for folder in (WORK, SITE):
         shutil.rmtree(folder, ignore_errors=True)
     SITE.mkdir(parents=True)
