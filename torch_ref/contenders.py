@@ -110,7 +110,7 @@ def work(pipe: Connection, name: str, size: Size, threads: int) -> None:
         reset_peak_memory()
         one = build_learner(name, size, threads)
         step, forward = one.step, lambda tokens, number: one.loss(tokens)
-        tokens = one.model.backend.to_device(tokens)
+        tokens = one.model.backend.keep_corpus(tokens)
     for turn in iter(pipe.recv, None):
         if turn == "memory":
             pipe.send(memory("VmHWM") - before)

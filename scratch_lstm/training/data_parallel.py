@@ -41,7 +41,7 @@ class DataParallel:
             weight = shard.shape[1] / B
             loss = model.loss(shard)
             model.backward(weight)
-            return loss * weight
+            return loss * weight if weight < 1 else loss
 
         losses = list((self.pool.map if self.pool else map)(work, range(len(shards))))
         for model in self.models[1:len(shards)]:

@@ -82,7 +82,7 @@ class Trainer:
         settings, position = self.settings, self.position
         epoch = position.epoch + 1
         batches = self.corpus.batches(self.train_indices, settings.batch_size, epoch_rng(settings, epoch),
-                                      self.learner.model.backend.to_device, settings.characters_in_batch)
+                                      self.learner.model.backend.keep_corpus, settings.characters_in_batch)
         done = sum(batch.shape[1] for batch in islice(batches, position.step_in_epoch))
         self.progress.begin(epoch, settings.epochs, len(self.train_indices), done)
         try:
@@ -172,8 +172,8 @@ class Trainer:
     def evaluate(self, indices: np.ndarray) -> float | None:
         """Mean cross-entropy over all predictions in these poems, in nats; None where there are none."""
         total, predictions = 0.0, 0
-        to_device = self.learner.model.backend.to_device
-        for batch in self.corpus.batches(indices, self.settings.batch_size, None, to_device,
+        keep = self.learner.model.backend.keep_corpus
+        for batch in self.corpus.batches(indices, self.settings.batch_size, None, keep,
                                          self.settings.characters_in_batch):
             total += self.learner.loss(batch) * count_predictions(batch)
             predictions += count_predictions(batch)
