@@ -1,7 +1,7 @@
 """The CUDA text of a kernel, compiled for the CPU: cuda_on_cpu.h says how it runs.
 
-`Compiled` calls the kernels in this process; `run_sanitized` makes the same launches in a program of their own under
-ThreadSanitizer or AddressSanitizer. Arrays are NumPy's; a scalar is a NumPy scalar, so that its size is known.
+`Compiled` calls the kernels in this process; `run_apart` makes the same launches in a program of their own, under
+ThreadSanitizer or AddressSanitizer if asked. Arrays are NumPy's; a scalar is a NumPy scalar, so that its size is known.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ import numpy as np
 HERE = Path(__file__).parent
 FLAGS = ["-std=c++17", "-fno-strict-aliasing", "-ffp-contract=off", "-Wall", "-Werror", "-Wno-unknown-pragmas",
          "-Wno-unused-function", "-Wno-unused-variable"]
-SANITIZERS = {"thread": ["-fsanitize=thread"], "address": ["-fsanitize=address,undefined",
+SANITIZERS = {"none": [], "thread": ["-fsanitize=thread"], "address": ["-fsanitize=address,undefined",
                                                           "-fno-sanitize-recover=undefined"]}
 KERNEL = re.compile(r'extern "C" __global__ void[^(]*(?:\([^)]*\))?\s*(\w+)\(([^)]*)\)')
 SHARED = re.compile(r"extern __shared__ (\w+) (\w+)\[\];")
@@ -94,11 +94,11 @@ class Compiled:
             raise BarrierError(f"{name}: a barrier that not all threads of a block reach")
 
 
-def run_sanitized(sanitizer, text, defines, launches):
-    """launches: of (name, grid, block, arguments, shared bytes, order). Returns the arrays of each after it."""
+def run_apart(sanitizer, text, defines, launches):
+    """sanitizer: thread, address or none. launches: of (name, grid, block, arguments, shared bytes, order). Returns the arrays of each after it."""
     with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
         program = Path(folder) / "program"
-        subprocess.run([compiler(), "-g", "-O1", *FLAGS, *SANITIZERS[sanitizer], "-x", "c++", "-", "-o", program],
+        subprocess.run([compiler(), "-g1", "-O0", *FLAGS, *SANITIZERS[sanitizer], "-x", "c++", "-", "-o", program],
                        check=True, text=True,
                        input=source(text, defines) + (HERE / "cuda_on_cpu.cpp").read_text(encoding="utf-8"))
         names, data = list(signatures(text)), b""

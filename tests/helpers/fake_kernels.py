@@ -18,6 +18,7 @@ import numpy as np
 from helpers import cuda_on_cpu
 from helpers.fake_counts import launched
 
+RECORDED: list | None = None       # where a list, each launch is added: what run_apart needs, arrays before and after
 compiled_text = lru_cache(maxsize=None)(lambda text, defines: cuda_on_cpu.Compiled(text, dict(defines)))
 orders = cycle(cuda_on_cpu.ORDERS)
 SCALARS = {"int": "int32", "unsigned": "uint32", "float": "float32", "double": "float64", "long long": "int64"}
@@ -50,7 +51,11 @@ class RawKernel:
         arguments = [a.held if is_device(a) else a for a in args]
         launched(self.name, *[a for a in arguments if isinstance(a, np.ndarray)],
                  threads=threads * int(np.prod(grid)))
+        before = [a.copy() for a in arguments]
         compiled_text(self.code, self.defines).launch(self.name, grid, threads, arguments, shared_mem, next(orders))
+        if RECORDED is not None:
+            RECORDED.append((self, (self.name, grid, threads, before, shared_mem, "forward"),
+                             [a.copy() for a in arguments if isinstance(a, np.ndarray)]))
 
 
 # ElementwiseKernel
