@@ -1,7 +1,89 @@
-# The CUDA source that CuPy generates compiles for every architecture
+"""The CUDA text compiles for every architecture from the oldest to the newest: registers, spills, shared memory.
 
-ARCHITECTURES = ("75", "120")                      # the oldest and the newest; `make slow` has those between
+Without a device the figures come from the assembler (ptxas -v of nvcc). CuPy compiles with NVRTC of the user's own
+CUDA, whose figures may differ a little. Run as a script,
 
+    PYTHONPATH=.:tests python tests/test_cupy_compile.py
+
+it prints the table of docs/gpu.md.
+"""
+
+import importlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.cards import ARCHITECTURES, occupancy
+from helpers.loop_cases import FOLDER, text_of
+
+from scratch_lstm.kernels.persistent_split import round_up, split
+
+pytestmark = pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc on this machine")
+REAL = {"float32": "float", "float64": "double"}
+ELEMENTWISE = {"FORWARD": "cell", "BACKWARD": "cell", "FORWARD_ADD": "loop", "BACKWARD_ADD": "loop"}
+LOOPS = ("lstm_forward", "lstm_backward")
+AROUND = [("softmax.cu", 256), ("sums.cu", 256), ("sums.cu", 1024), ("clip_adam.cu", 256), ("dropout.cu", 256)]
+# H, sequences of a block, dtype
+SIZES = [(128, 1, "float32"), (128, 2, "float32"), (128, 4, "float32"), (100, 1, "float32"), (100, 4, "float32"),
+         (200, 1, "float32"), (200, 2, "float32"), (256, 1, "float32"), (256, 4, "float32"), (33, 1, "float32"),
+         (128, 1, "float64"), (128, 2, "float64"), (256, 1, "float64"), (256, 2, "float64")]
+
+
+def compiled(text, architecture, defines, *flags):
+    """Kernel -> (registers, bytes of spills)."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "kernel.cu").write_text(text)
+        made = subprocess.run(
+            ["nvcc", "-cubin", f"-arch=sm_{architecture}", "-Xptxas=-v", "-std=c++17", "-o", "kernel.cubin",
+             "kernel.cu", *(f"-D{name}={value}" for name, value in defines.items()), *flags],
+            cwd=folder, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    found = re.findall(r"Compiling entry function '(\w+)'.*?(\d+) bytes spill stores.*?Used (\d+) registers",
+                       made.stderr, re.DOTALL)
+    return {name: (int(registers), int(spills)) for name, spills, registers in found}
+
+
+def loop_figures(name, size, architecture):
+    """split, registers, spills, and the occupancy."""
+    H, sequences, dtype = size
+    one = split(H, np.dtype(dtype).itemsize, sequences, ARCHITECTURES[architecture].shared_block)
+    defines = {"real": REAL[dtype], "THREADS": one.threads, **one.defines(H)}
+    registers, spills = compiled(text_of(f"{name}.cu"), architecture, defines)[name]
+    return one, registers, spills, occupancy(architecture, one.threads, registers, one.shared_bytes)
+
+
+def of_every_day(values, everyday):
+    return [value if value in everyday else pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
+@pytest.mark.parametrize("architecture", of_every_day(ARCHITECTURES, ("75", "120")))
+@pytest.mark.parametrize("size", of_every_day(SIZES, SIZES[:1]), ids=str)
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_time_loop_spills_nothing_and_fits(name, size, architecture):
+    one, registers, spills, (blocks, _) = loop_figures(name, size, architecture)
+    assert spills == 0 and blocks >= 1
+    assert one.shared_bytes <= ARCHITECTURES[architecture].shared_block
+
+
+@pytest.mark.parametrize("architecture", of_every_day(ARCHITECTURES, ("75",)))
+@pytest.mark.parametrize("dtype", REAL)
+def test_the_kernels_around_the_loops_spill_nothing(dtype, architecture):
+    for file, threads in AROUND:
+        figures = compiled(text_of(file), architecture, {"real": REAL[dtype], "THREADS": threads})
+        assert figures and all(spills == 0 for _, spills in figures.values())
+
+
+def test_every_cuda_file_is_compiled_here():
+    files = {path.name for path in FOLDER.glob("*.cu")}
+    assert files == {file for file, _ in AROUND} | {f"{name}.cu" for name in LOOPS}
+
+
+# The elementwise kernels of the path for large H: CuPy makes their CUDA text
 
 NDARRAY, INDEXER, SCALAR = 1, 2, 3   # CuPy's own numbers of the kinds of arguments
 HEADERS = "#include <cupy/complex.cuh>\n#include <cupy/carray.cuh>\n"   # as CuPy puts before each kernel
@@ -9,15 +91,13 @@ HEADERS = "#include <cupy/complex.cuh>\n#include <cupy/carray.cuh>\n"   # as CuP
 
 def generated_source(kernel, dtype):
     """The CUDA text that CuPy itself makes of the kernel, as for contiguous arrays of that dtype."""
+    import cupy
     from cupy._core import _kernel
     arguments = []
-    scalars = {"step_size", "correction", "one_minus_beta1", "beta2", "one_minus_beta2", "epsilon",
-               "scale"}
     parameters = kernel.in_params + kernel.out_params
     for p in parameters[:kernel.nin + kernel.nout]:
         kind = np.dtype(dtype if p.ctype == "T" else "int64").type
-        is_array = p.raw or (p.ctype == "T" and p.name not in scalars)
-        arguments.append(_kernel._ArgInfo(*((NDARRAY, cupy.ndarray, kind, 1, True, True) if is_array else
+        arguments.append(_kernel._ArgInfo(*((NDARRAY, cupy.ndarray, kind, 1, True, True) if p.raw else
                                             (SCALAR, kind, kind, 0, False, False))))
     indexer = type("Indexer", (), {})
     arguments.append(_kernel._ArgInfo(INDEXER, indexer, None, 1, True, True))
@@ -26,24 +106,33 @@ def generated_source(kernel, dtype):
         kernel.name, kernel.preamble)
 
 
-@pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc on this machine")
-@pytest.mark.parametrize("dtype", BOUND)
-@pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("architectures", [ARCHITECTURES, pytest.param(
-    ("80", "90", "100"), marks=pytest.mark.slow)], ids=["oldest and newest", "between"])
-def test_the_generated_cuda_compiles(name, dtype, architectures, tmp_path):
-    module = importlib.import_module(f"scratch_lstm.kernels.cupy_{KERNELS[name]}")
-    source = generated_source(getattr(module, name), dtype)
-    (tmp_path / "kernel.cu").write_text(HEADERS + source)
+@pytest.mark.parametrize("dtype", REAL)
+@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("architecture", of_every_day(ARCHITECTURES, ("75",)))
+def test_the_generated_cuda_compiles(name, dtype, architecture):
+    cupy = pytest.importorskip("cupy", reason="CuPy has wheels for Linux on x86-64 only")
+    module = importlib.import_module(f"scratch_lstm.kernels.cupy_{ELEMENTWISE[name]}")
     include = Path(cupy.__file__).parent / "_core" / "include"
-    for architecture in architectures:
-        made = subprocess.run(
-            ["nvcc", "-cubin", f"-arch=sm_{architecture}", "-Xptxas=-v", "-std=c++17", f"-I{include}",
-             "-o", tmp_path / "kernel.cubin", tmp_path / "kernel.cu"], capture_output=True, text=True)
-        assert made.returncode == 0, made.stderr
-        registers = re.search(r"Used (\d+) registers", made.stderr)
-        spills = re.search(r"(\d+) bytes spill stores", made.stderr)
-        print(f"{name:13} {dtype} sm_{architecture}: {registers[1]} registers, {spills[1]} bytes spilled")
-        assert spills[1] == "0"
+    figures = compiled(HEADERS + generated_source(getattr(module, name), dtype), architecture, {}, f"-I{include}")
+    assert figures and all(spills == 0 for _, spills in figures.values())
 
 
+def report():
+    """Print the table in Markdown."""
+    print("| loop | H | sequences | dtype | sm | U in registers, shared, L2 | registers of | spills | shared KiB of "
+          "| blocks, occupancy |\n|---|---|---|---|---|---|---|---|---|---|")
+    for size in SIZES:
+        for name in LOOPS:
+            for architecture, limits in ARCHITECTURES.items():
+                one, registers, spills, (blocks, share) = loop_figures(name, size, architecture)
+                H, sequences, dtype = size
+                rest = max(0, H - one.registers - one.shared)
+                print(f"| {name[5:]} | {H} | {sequences} | {dtype} | {architecture} | {one.registers}, {one.shared}, "
+                      f"{rest} | {registers} of {min(255, 65536 // round_up(one.threads, 128) // 8 * 8)} | {spills} | "
+                      f"{one.shared_bytes / 1024:.1f} of {limits.shared_block // 1024} | {blocks}, {share:.0%} |",
+                      flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(report())

@@ -1,7 +1,8 @@
 // A program that makes the launches of a file and writes the arrays back: for the sanitizers, which Python cannot load.
 //
 //     launches.bin   for each launch: shim::Launch, the kernel's number, the number of arguments, and for each
-//                    argument its kind (0 a scalar, 1 an array), its bytes as uint64, and the bytes
+//                    argument its kind (0 a scalar, 1 an array, 2 an array that was an argument before), its bytes
+//                    as uint64, and the bytes, which are the number of that argument for kind 2
 //     results.bin    the arrays of all launches after them, one behind the other
 #include <vector>
 
@@ -22,7 +23,9 @@ int main(int, char** argv)
             char* value = (char*)malloc(of_argument[1]);             // one block each: the ends are guarded
             if (fread(value, 1, of_argument[1], in) != of_argument[1])
                 return 3;
-            if (of_argument[0] == 1) {
+            if (of_argument[0] == 2) {
+                value = values[*(uint64_t*)value];
+            } else if (of_argument[0] == 1) {
                 arrays.push_back(value);
                 sizes.push_back(of_argument[1]);
                 char** pointer = (char**)malloc(sizeof(char*));

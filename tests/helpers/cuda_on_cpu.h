@@ -10,11 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-#define OWN_SWITCH                       // 20 times as fast as swapcontext, which the sanitizers know
-#else
-#include <ucontext.h>
-#endif
 #include <tuple>
 #include <utility>
 
@@ -24,6 +19,8 @@
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
+
+#include "fibres.h"
 
 struct Dim { unsigned x, y, z; };
 static Dim threadIdx, blockIdx, blockDim, gridDim;
@@ -39,47 +36,6 @@ static inline uint32_t __umulhi(uint32_t a, uint32_t b) { return uint32_t((uint6
 #define UNSEEN __attribute__((no_sanitize("thread")))
 
 namespace shim {
-
-#if defined(OWN_SWITCH)                    // a fibre that does not run is its stack pointer
-typedef void* Context;
-extern "C" void shim_switch(Context* from, Context to);
-asm(R"(
-.local shim_switch
-shim_switch:
-    pushq %rbp
-    pushq %rbx
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
-    movq %rsp, (%rdi)
-    movq %rsi, %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbx
-    popq %rbp
-    ret
-)");
-static void change(Context* from, Context* to) { shim_switch(from, *to); }
-static void prepare(Context* fibre, char* stack, size_t size, void (*entry)())
-{
-    void** top = (void**)(stack + size) - 1;             // as after a call: 16 bytes aligned, less 8
-    *top = nullptr;
-    *--top = (void*)entry;
-    *fibre = top - 6;
-}
-#else
-typedef ucontext_t Context;
-static void change(Context* from, Context* to) { swapcontext(from, to); }
-static void prepare(Context* fibre, char* stack, size_t size, void (*entry)())
-{
-    getcontext(fibre);
-    fibre->uc_stack.ss_sp = stack, fibre->uc_stack.ss_size = size;
-    makecontext(fibre, entry, 0);
-}
-#endif
 
 struct Launch { unsigned grid[2], block, shared_bytes, order, seed; };
 enum Order { FORWARD, BACKWARD, SHUFFLED };

@@ -51,11 +51,13 @@ class RawKernel:
         arguments = [a.held if is_device(a) else a for a in args]
         launched(self.name, *[a for a in arguments if isinstance(a, np.ndarray)],
                  threads=threads * int(np.prod(grid)))
-        before = [a.copy() for a in arguments]
+        copies = {a.ctypes.data: a.copy() for a in arguments if isinstance(a, np.ndarray)}
+        before = [copies[a.ctypes.data] if isinstance(a, np.ndarray) else a for a in arguments]
         compiled_text(self.code, self.defines).launch(self.name, grid, threads, arguments, shared_mem, next(orders))
         if RECORDED is not None:
             RECORDED.append((self, (self.name, grid, threads, before, shared_mem, "forward"),
-                             [a.copy() for a in arguments if isinstance(a, np.ndarray)]))
+                             [a.copy() for a in {a.ctypes.data: a for a in arguments
+                                                 if isinstance(a, np.ndarray)}.values()]))
 
 
 # ElementwiseKernel
