@@ -18,7 +18,8 @@ from .cupy_backend import CupyBackend
 from .errors import InputError
 from .numpy_backend import DTYPES, Array, Backend
 
-__all__ = ["DTYPES", "Array", "Backend", "CupyBackend", "NumbaBackend", "Workspace", "check_settings", "get_backend"]
+__all__ = ["DTYPES", "Array", "Backend", "CupyBackend", "NumbaBackend", "Workspace", "check_settings",
+           "get_backend"]
 
 
 class NumbaBackend(Backend):

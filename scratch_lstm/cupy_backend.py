@@ -1,4 +1,5 @@
-"""The backend that computes on an NVIDIA GPU with CuPy, in few launches: kernels/cupy_*.py and kernels/*.cu."""
+"""The backend that computes on an NVIDIA GPU with CuPy, in few launches: kernels/cupy_*.py and
+kernels/*.cu."""
 
 from __future__ import annotations
 
@@ -22,11 +23,15 @@ class CupyBackend(Backend):
     def __init__(self) -> None:
         from .kernels.cupy_device import import_cupy
         self.xp = import_cupy()
-        from .kernels import (cupy_adam, cupy_cell, cupy_dropout, cupy_layer, cupy_loop, cupy_loss, cupy_products,
-                              cupy_scatter)
+        from .kernels import (cupy_adam, cupy_cell, cupy_dropout, cupy_layer, cupy_loop, cupy_loss,
+                              cupy_products, cupy_scatter)
         self.cell, self.loop, self.loss, self.layer = cupy_cell, cupy_loop, cupy_loss, cupy_layer
         self.adam, self.clipped_adam, self.scatter = cupy_adam, cupy_adam, cupy_scatter
+        cupy_products.use_tf32(False)
         self.fits, self.products, self.dropout = cupy_layer.fits, cupy_products, cupy_dropout
+
+    def use_tf32(self, on: bool) -> None:
+        self.products.use_tf32(on)
 
     def to_device(self, array: Array) -> Array:
         return self.xp.asarray(array)
@@ -55,18 +60,6 @@ class CupyBackend(Backend):
         if isinstance(indices, np.ndarray):
             functional.check_indices(indices, size, name)
 
-    def dropout_mask(self, rng: np.random.Generator, rate: float, shape: tuple[int, ...], dtype: Any) -> Array:
-        return self.dropout.drop(None, rng, rate, shape, dtype)[1]
-
-    def drop(self, x: Array, rng: np.random.Generator, rate: float, shared: bool,
-             dtype: Any) -> tuple[Array, Array]:
-        if x.dtype != dtype:
-            mask = self.dropout_mask(rng, rate, (1, *x.shape[1:]) if shared else x.shape, dtype)
-            return x * mask, mask
-        return self.dropout.drop(x, rng, rate, (1, *x.shape[1:]) if shared else x.shape, dtype)
-
-    def add_product(self, total: Array, a: Array, b: Array) -> None:
-        self.products.add_product(total, a, b)
-
-    def add_column_sum(self, total: Array, a: Array) -> None:
-        self.products.add_column_sum(total, a)
+    def dropout_mask(self, rng: np.random.Generator, rate: float, shape: tuple[int, ...],
+                     dtype: Any) -> Array:
+        return self.dropout.dropout_mask(rng, rate, shape, dtype)

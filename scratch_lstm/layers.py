@@ -23,7 +23,7 @@ class Embedding:
         self.parameters = {"weight": weight}
         self.gradients = {"weight": backend.xp.zeros_like(weight)}
         self.tokens: Array = None
-        self.order: Array | None = None         # of the tokens, sorted: for the scatter-add, where it is known
+        self.order: Array | None = None         # which argsort the tokens have, where it is known
 
     def forward(self, tokens: Array) -> Array:
         """tokens (T, B) integers in [0, V) -> x (T, B, E), the rows that they name, a new array.
@@ -72,6 +72,6 @@ class Linear:
 
     def backward(self, dy: Array) -> Array:
         """dy (N, V) -> dx (N, H). Adds to the gradients."""
-        self.backend.add_product(self.gradients["weight"], dy.T, self.x)    # sum over n of dy_n x_n^T
-        self.backend.add_column_sum(self.gradients["bias"], dy)
+        self.gradients["weight"] += dy.T @ self.x                       # sum over n of dy_n x_n^T
+        self.gradients["bias"] += dy.sum(axis=0)
         return dy @ self.parameters["weight"]

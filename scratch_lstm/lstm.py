@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend, Workspace, check_settings, get_backend
+from .kernels.protocols import Layer
 from .lstm_layer import Cache, layer_backward, layer_forward
 
 State = tuple[Any, Any]      # (h, c): each one array (L, B, H), or L arrays (B, H_l)
@@ -55,7 +56,7 @@ class LSTM:
         self.gradients = {name: self.backend.xp.zeros_like(p) for name, p in self.parameters.items()}
         self.caches: list[Cache] = []
         self.masks: list[Array | None] = []         # (T or 1, B, H): dropout on the output of each layer
-        self.on_device: list[bool] = []             # whether the backend's own code for a whole layer ran it
+        self.fast: list[Layer | None] = []          # the backend's own code of each layer, where it ran
         self.own = [Workspace(self.backend.xp) for _ in range(num_layers)]
         self.scratch = Workspace(self.backend.xp)
 
@@ -87,28 +88,29 @@ class LSTM:
         T, B, _ = x.shape
         h_0, c_0 = self._layers(state, B, "state")
         h = self.run(x.copy(), h_0, c_0)
-        if self.on_device[-1]:
-            h = h.copy()                                                # what it is now belongs to the cache
         return h, self._stacked([cache.hc[:, T].transpose(0, 2, 1) for cache in self.caches])
 
     def run(self, x: Array, h_0: Sequence[Array] = (), c_0: Sequence[Array] = ()) -> Array:
-        """`forward` without its checks and copies: x (T, B, D) is kept, and h (T, B, H) may be part of what is
-        kept. h_0, c_0: L arrays (B, H_l) each, or none."""
+        """`forward` without its checks: x (T, B, D) is kept, not copied -> h (T, B, H), a new array.
+        h_0, c_0: L arrays (B, H_l) each, or none."""
         backend, (T, B, _) = self.backend, x.shape
         dtype = backend.xp.result_type(x, self.dtype, *h_0, *c_0)
         self.caches, self.masks, h = [], [], x
-        self.on_device = [backend.layer_for(dtype, (T, B, H)) is not None for H in self.hidden_sizes]
+        self.fast = [backend.layer_for(dtype, (T, B, H)) for H in self.hidden_sizes]
         for l in range(self.num_layers):
             W, U, b = (self.parameters[f"{name}{l}"] for name in "WUb")
             initial = (h_0[l], c_0[l]) if h_0 else None
-            if self.on_device[l]:
-                h, kept = backend.layer.layer_forward(h, initial, W, U, b, dtype, self.own[l])
+            fast = self.fast[l]
+            if fast is not None:
+                h, kept = fast.layer_forward(h, initial, W, U, b, dtype, self.own[l])
                 cache = Cache(*kept)
             else:
                 h, cache = layer_forward(h, initial, W, U, b, backend, dtype, self.own[l], self.scratch)
             mask = None
             if self.dropout and self.training and l < self.num_layers - 1:
-                h, mask = backend.drop(h, self.rng, self.dropout, self.shared_masks, self.dtype)
+                shape = (1 if self.shared_masks else T, *h.shape[1:])
+                mask = backend.dropout_mask(self.rng, self.dropout, shape, self.dtype)
+                h *= mask
             self.caches.append(cache)
             self.masks.append(mask)
         return h
@@ -132,8 +134,8 @@ class LSTM:
 
     def run_backward(self, dh: Array, dh_n: Sequence[Array] = (), dc_n: Sequence[Array] = (),
                      keep: bool = True) -> tuple[Array, list[Array]]:
-        """`backward` without its checks -> dx, and for each layer (dh_0, dc_0) as one (2, B, H_l); none of them
-        with keep False."""
+        """`backward` without its checks -> dx, and for each layer (dh_0, dc_0) as one (2, B, H_l); none of
+        them with keep False."""
         dtype = self.backend.xp.result_type(dh, self.caches[0].gates, *dh_n, *dc_n)
         d_initial: list[Array] = []
         for l in reversed(range(self.num_layers)):
@@ -142,11 +144,12 @@ class LSTM:
             d_final = (dh_n[l], dc_n[l]) if dh_n else None
             W, U, cache = self.parameters[f"W{l}"], self.parameters[f"U{l}"], self.caches[l]
             gradients = [self.gradients[f"{name}{l}"] for name in "WUb"]
-            if self.on_device[l]:
-                dh, d_first = self.backend.layer.layer_backward(
-                    dh, d_final, W, U, cache, dtype, self.scratch, gradients)
+            fast = self.fast[l]
+            if fast is not None:
+                dh, d_first = fast.layer_backward(dh, d_final, W, U, cache, dtype, self.scratch, gradients)
             else:
-                dh, d_first, sums = layer_backward(dh, d_final, W, U, cache, self.backend, dtype, self.scratch)
+                dh, d_first, sums = layer_backward(dh, d_final, W, U, cache, self.backend, dtype,
+                                                   self.scratch)
                 for gradient, total in zip(gradients, sums):
                     gradient += total
             if keep:

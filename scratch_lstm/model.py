@@ -186,19 +186,23 @@ class PoemModel:
         """tokens (T, B) -> the LSTM's input after dropout, (T, B, E)."""
         self.saved = self.d_loss = None                 # this forward overwrites what backward needs
         self.lstm.training = self.training
-        x, self.x_mask = self._drop(self.embedding.forward(tokens), self.embedding_dropout)
+        x = self.embedding.forward(tokens)                                              # (T, B, E)
+        self.x_mask = self._drop(x, self.embedding_dropout)
         return x
 
     def _dropped(self, h: Array) -> Array:
         """h (T, B, H) of the LSTM -> the same after dropout, (T*B, H)."""
-        h, self.mask = self._drop(h, self.dropout)
+        self.mask = self._drop(h, self.dropout)
         return h.reshape(-1, h.shape[2])
 
-    def _drop(self, x: Array, rate: float) -> tuple[Array, Array | None]:
-        """Dropout on x (T, B, n), perhaps in place, while training: what passes, and the mask (T or 1, B, n)."""
+    def _drop(self, x: Array, rate: float) -> Array | None:
+        """Dropout on x (T, B, n), in place, while training. Returns its mask (T or 1, B, n)."""
         if not rate or not self.training:
-            return x, None
-        return self.backend.drop(x, self.rng, rate, self.shared_masks, x.dtype)
+            return None
+        shape = (1, *x.shape[1:]) if self.shared_masks else x.shape
+        mask = self.backend.dropout_mask(self.rng, rate, shape, x.dtype)
+        x *= mask
+        return mask
 
     def _checked(self, tokens: Any, rows: int) -> Array:
         """Integers (at least `rows`, B), each in [0, V); ValueError otherwise."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import functional
+from .errors import InputError
 from .kernels import numpy_adam, numpy_cell, numpy_scatter
 from .kernels.protocols import AdamUpdate, Cell, ClippedAdam, Layer, Loss, ScatterAdd, TimeLoop
 
@@ -40,6 +41,12 @@ class Backend:
     clipped_adam: ClippedAdam | None = None
     scatter: ScatterAdd = numpy_scatter
     threads_share_batch = False
+
+    def use_tf32(self, on: bool) -> None:
+        """Whether products of float32 may be computed with 10 bits of mantissa, on a GPU. Raises InputError
+        where none is used."""
+        if on:
+            raise InputError(f"--tf32: backend '{self.name}' does not use a GPU; leave it out")
 
     def to_device(self, array: np.ndarray) -> Array:
         """A host array, where this backend computes."""
@@ -95,20 +102,3 @@ class Backend:
                      dtype: Any) -> Array:
         """0 with probability `rate`, else 1 / (1 - rate): the mean of what passes is kept."""
         return self.to_device((rng.random(shape) >= rate).astype(dtype) / np.asarray(1 - rate, dtype))
-
-
-    def drop(self, x: Array, rng: np.random.Generator, rate: float, shared: bool,
-             dtype: Any) -> tuple[Array, Array]:
-        """Dropout on x (T, B, n), perhaps in place: what passes, and the mask (T or 1, B, n) of that dtype.
-        shared: one mask for all time steps."""
-        mask = self.dropout_mask(rng, rate, (1, *x.shape[1:]) if shared else x.shape, dtype)
-        x *= mask
-        return x, mask
-
-    def add_product(self, total: Array, a: Array, b: Array) -> None:
-        """total += a @ b, matrices."""
-        total += a @ b
-
-    def add_column_sum(self, total: Array, a: Array) -> None:
-        """total (n,) += the sum of a (N, n) over its rows."""
-        total += a.sum(axis=0)

@@ -64,8 +64,9 @@ def test_the_stand_in_exposes_only_what_cupy_has():
         assert hasattr(cupy.ndarray, name) or name in ("held", "__dict__", "__weakref__", "__index__"), name
     assert callable(cupy.cuda.runtime.driverGetVersion) and callable(cupy.cuda.runtime.getDeviceCount)
     assert callable(cupy.cuda.runtime.getDevice) and callable(cupy.cuda.Device)
-    source = (Path(cupy.__file__).parent / "cublas.py").read_text(encoding="utf-8")      # it needs the library
-    gemm, = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "gemm")
+    source = (Path(cupy.__file__).parent / "cublas.py").read_text(encoding="utf-8")
+    gemm, = (node for node in ast.parse(source).body                # not imported: that needs the library
+             if isinstance(node, ast.FunctionDef) and node.name == "gemm")
     ours = inspect.signature(fake_cupy.gemm).parameters
     assert [argument.arg for argument in gemm.args.args] == list(ours)
     assert "max_dynamic_shared_size_bytes" in dir(cupy.RawKernel)
@@ -85,7 +86,8 @@ def test_the_stand_in_is_strict():
 
 @pytest.mark.parametrize("wrong, message", [
     (dict(scalar=3), "n is <class 'int'>"), (dict(scalar=np.int64(3)), "n is int64, not int32"),
-    (dict(array=np.ones((3, 2)).T), "a is not contiguous"), (dict(array=np.ones(6, "float32")), "a is float32"),
+    (dict(array=np.ones((3, 2)).T), "a is not contiguous"),
+    (dict(array=np.ones(6, "float32")), "a is float32"),
     (dict(shared_mem=49 * 1024), "bytes not asked for"),
 ])
 def test_the_stand_in_of_a_raw_kernel_takes_only_what_a_device_takes_rightly(wrong, message):
@@ -154,8 +156,8 @@ def launches_of_a_step(**options):
 
 @needs_compiler
 @pytest.mark.parametrize("options, most", [
-    ({}, 27), (dict(dropout=0.5, embedding_dropout=0.2, shared_masks=True, average=0.9, weight_decay=0.05,
-                    tie_embedding=True), 33)], ids=["course", "every option"])
+    ({}, 29), (dict(dropout=0.5, embedding_dropout=0.2, shared_masks=True, average=0.9, weight_decay=0.05,
+                    tie_embedding=True), 38)], ids=["course", "every option"])
 def test_launches_of_a_step(standin, options, most):
     """T = 25, L = 2; the batch is one copy more."""
     launches = launches_of_a_step(**options)
@@ -186,6 +188,27 @@ def test_the_same_step_twice_gives_the_same_bits(standin):
             one.step(tokens, number)
         vectors.append(one.arrays()["vector"])
     assert np.array_equal(*vectors)
+
+
+@needs_compiler
+def test_tf32_only_where_it_is_asked_for(standin):
+    """Then no product may take the way that knows nothing of it."""
+    counts = []
+    for tf32 in (False, True):
+        one = make_learner(Settings(backend="cupy", embedding_size=4, hidden_size=4, tf32=tf32), 11)
+        assert fake_cupy.COMPUTE_TYPES["f"] == getattr(standin._core._routines_linalg,
+                                                       f"COMPUTE_TYPE_{'TF32' if tf32 else 'DEFAULT'}")
+        LAUNCHES.clear()
+        one.step(np.zeros((3, 2), int), 0)
+        counts.append(len(LAUNCHES))
+    assert counts[1] == counts[0] + 4
+    assert callable(cupy._core.set_compute_type) and hasattr(cupy._core._routines_linalg, "COMPUTE_TYPE_TF32")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_tf32_without_a_gpu_is_refused(backend):
+    with pytest.raises(InputError, match=f"^--tf32: backend '{backend}' does not use a GPU; leave it out$"):
+        make_learner(Settings(backend=backend, tf32=True), 11)
 
 
 @needs_compiler

@@ -1,7 +1,8 @@
-"""The CUDA text compiles for every architecture from the oldest to the newest: registers, spills, shared memory.
+"""The CUDA text compiles for every architecture from the oldest to the newest: registers, spills, shared
+memory.
 
-Without a device the figures come from the assembler (ptxas -v of nvcc). CuPy compiles with NVRTC of the user's own
-CUDA, whose figures may differ a little. Run as a script,
+Without a device the figures come from the assembler (ptxas -v of nvcc). CuPy compiles with NVRTC of the
+user's own CUDA, whose figures may differ a little. Run as a script,
 
     PYTHONPATH=.:tests python tests/test_cupy_compile.py
 
@@ -9,6 +10,7 @@ it prints the table of docs/gpu.md.
 """
 
 import importlib
+import itertools
 import re
 import shutil
 import subprocess
@@ -27,11 +29,13 @@ pytestmark = pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc on
 REAL = {"float32": "float", "float64": "double"}
 ELEMENTWISE = {"FORWARD": "cell", "BACKWARD": "cell", "FORWARD_ADD": "loop", "BACKWARD_ADD": "loop"}
 LOOPS = ("lstm_forward", "lstm_backward")
-AROUND = [("softmax.cu", 256), ("sums.cu", 256), ("sums.cu", 1024), ("clip_adam.cu", 256), ("dropout.cu", 256)]
+AROUND = [("softmax.cu", 256), ("sums.cu", 256), ("sums.cu", 1024), ("clip_adam.cu", 256),
+          ("dropout.cu", 256)]
 # H, sequences of a block, dtype
-SIZES = [(128, 1, "float32"), (128, 2, "float32"), (128, 4, "float32"), (100, 1, "float32"), (100, 4, "float32"),
-         (200, 1, "float32"), (200, 2, "float32"), (256, 1, "float32"), (256, 4, "float32"), (33, 1, "float32"),
-         (128, 1, "float64"), (128, 2, "float64"), (256, 1, "float64"), (256, 2, "float64")]
+SIZES = [(128, 1, "float32"), (128, 2, "float32"), (128, 4, "float32"), (100, 1, "float32"),
+         (100, 4, "float32"), (200, 1, "float32"), (200, 2, "float32"), (256, 1, "float32"),
+         (256, 4, "float32"), (33, 1, "float32"), (128, 1, "float64"), (128, 2, "float64"),
+         (256, 1, "float64"), (256, 2, "float64")]
 
 
 def compiled(text, architecture, defines, *flags):
@@ -113,24 +117,24 @@ def test_the_generated_cuda_compiles(name, dtype, architecture):
     cupy = pytest.importorskip("cupy", reason="CuPy has wheels for Linux on x86-64 only")
     module = importlib.import_module(f"scratch_lstm.kernels.cupy_{ELEMENTWISE[name]}")
     include = Path(cupy.__file__).parent / "_core" / "include"
-    figures = compiled(HEADERS + generated_source(getattr(module, name), dtype), architecture, {}, f"-I{include}")
+    figures = compiled(HEADERS + generated_source(getattr(module, name), dtype), architecture, {},
+                       f"-I{include}")
     assert figures and all(spills == 0 for _, spills in figures.values())
 
 
 def report():
     """Print the table in Markdown."""
-    print("| loop | H | sequences | dtype | sm | U in registers, shared, L2 | registers of | spills | shared KiB of "
-          "| blocks, occupancy |\n|---|---|---|---|---|---|---|---|---|---|")
-    for size in SIZES:
-        for name in LOOPS:
-            for architecture, limits in ARCHITECTURES.items():
-                one, registers, spills, (blocks, share) = loop_figures(name, size, architecture)
-                H, sequences, dtype = size
-                rest = max(0, H - one.registers - one.shared)
-                print(f"| {name[5:]} | {H} | {sequences} | {dtype} | {architecture} | {one.registers}, {one.shared}, "
-                      f"{rest} | {registers} of {min(255, 65536 // round_up(one.threads, 128) // 8 * 8)} | {spills} | "
-                      f"{one.shared_bytes / 1024:.1f} of {limits.shared_block // 1024} | {blocks}, {share:.0%} |",
-                      flush=True)
+    columns = ("loop", "H", "sequences", "dtype", "sm", "U in registers, shared, L2", "registers of",
+               "spills", "shared KiB of", "blocks, occupancy")
+    print("|", " | ".join(columns), "|\n" + "|---" * len(columns) + "|")
+    for size, name, architecture in itertools.product(SIZES, LOOPS, ARCHITECTURES):
+        one, registers, spills, (blocks, share) = loop_figures(name, size, architecture)
+        limit = ARCHITECTURES[architecture].shared_block // 1024
+        most = min(255, 65536 // round_up(one.threads, 128) // 8 * 8)
+        places = one.registers, one.shared, max(0, size[0] - one.registers - one.shared)
+        cells = (name[5:], *size, architecture, "{}, {}, {}".format(*places), f"{registers} of {most}",
+                 spills, f"{one.shared_bytes / 1024:.1f} of {limit}", f"{blocks}, {share:.0%}")
+        print("|", " | ".join(map(str, cells)), "|", flush=True)
     return 0
 
 

@@ -122,14 +122,10 @@ def test_philox_gives_the_numbers_of_its_authors():
 @pytest.mark.parametrize("dtype", BOUND)
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.999])
 def test_the_masks_have_the_same_bits_on_both(kernels, dtype, rate):
-    for shape, repeats in (((1, 1, 1), 3), ((3, 5, 7), 1), ((1, 30, 50), 4), ((2, 16, 64), 1)):
-        x = np.random.default_rng(0).normal(size=(shape[0] * repeats, *shape[1:])).astype(dtype)
-        dropped, mask = kernels.dropout.drop(*device(x), np.random.default_rng(9), rate, shape, dtype)
+    for shape in ((1, 1, 1), (3, 5, 7), (1, 30, 50), (2, 16, 64)):
+        mask = kernels.dropout.dropout_mask(np.random.default_rng(9), rate, shape, dtype)
         expected = numpy_philox.dropout_mask(np.random.default_rng(9), rate, shape, dtype)
         assert np.array_equal(mask.held, expected) and mask.dtype == dtype
-        assert np.array_equal(dropped.held, x * expected)
-        alone = kernels.dropout.drop(None, np.random.default_rng(9), rate, shape, dtype)[1]
-        assert np.array_equal(alone.held, expected)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -145,7 +141,8 @@ def test_the_masks_drop_their_share_and_are_independent(rate):
 
 # The checks are checked
 
-ADAM, CLIPPED = (test_adam_is_numpys,), (test_clipping_adam_and_the_average_in_one_are_numpys_one_after_the_other, 1e-2)
+ADAM, CLIPPED = (test_adam_is_numpys,), (
+    test_clipping_adam_and_the_average_in_one_are_numpys_one_after_the_other, 1e-2)
 LOSS, SUMS, MASKS = (test_the_loss_is_numpys, 301), (test_the_sums_are_numpys, 40, 70), (
     test_the_masks_have_the_same_bits_on_both, 0.5)
 
@@ -153,7 +150,8 @@ LOSS, SUMS, MASKS = (test_the_loss_is_numpys, 301), (test_the_sums_are_numpys, 4
 @needs_compiler
 @pytest.mark.parametrize("check, old, new", [
     (ADAM, "one_minus_beta2 * g_i * g_i", "one_minus_beta2 * g_i"), (ADAM, "keep * p[i]", "p[i]"),
-    (CLIPPED, "found + real(1e-6)", "found"), (CLIPPED, "g[i] * g[i]", "g[i]"), (CLIPPED, "g[i] * factor", "g[i]"),
+    (CLIPPED, "found + real(1e-6)", "found"), (CLIPPED, "g[i] * g[i]", "g[i]"),
+    (CLIPPED, "g[i] * factor", "g[i]"),
     (CLIPPED, "share * (p_i", "share * (p[0]"), (CLIPPED, "i += gridDim.x * THREADS", "i += size"),
     (LOSS, "logits[row + v] - largest)", "logits[row + v])"), (LOSS, "(at_target - largest)", "at_target"),
     (LOSS, "v == target ? scale", "v == target ? real(1)"), (LOSS, "scale / sums[blockIdx.x]", "scale"),
@@ -161,8 +159,8 @@ LOSS, SUMS, MASKS = (test_the_loss_is_numpys, 301), (test_the_sums_are_numpys, 4
     (SUMS, "n += THREADS / 32", "n += 1 + THREADS / 32"), (SUMS, "total[j] += sum", "total[j] = sum"),
     (SUMS, "rows[order[begin - 1]] == row", "false"), (SUMS, "if (rows[n] != row)", "if (false)"),
     (SUMS, "values[n * columns + j]", "values[place * columns + j]"),
-    (MASKS, "round < 10", "round < 9"), (MASKS, "0xBB67AE85u", "0xBB67AE84u"), (MASKS, ">= threshold", "> scale"),
-    (MASKS, "t < repeats", "t < 1"),
+    (MASKS, "round < 10", "round < 9"), (MASKS, "0xBB67AE85u", "0xBB67AE84u"),
+    (MASKS, ">= threshold", "> scale"), (MASKS, "4ll * place", "3ll * place"),
 ])
 def test_a_fault_in_a_raw_kernel_is_caught(kernels, monkeypatch, check, old, new):
     right, changed = kernels.kernels.text, []

@@ -21,7 +21,8 @@ from scratch_lstm.kernels.persistent_split import LARGEST, OTHER, round_up, sequ
 BOUND = {"float32": 1e-6, "float64": 1e-14}
 EDGES = [(1, 1, 1, 1), (200, 1, 1, 1), (1, 64, 33, 2), (7, 5, 128, 2), (25, 6, 100, 2), (9, 9, 128, 4),
          (12, 6, 31, 4), (1, 1, 256, 1), (3, 2, 200, 1)]
-LONG = [(1, 512, 33, 2), (25, 32, 128, 1), (25, 33, 100, 2), (50, 9, 128, 4), (200, 5, 200, 1), (200, 3, 256, 2), (200, 512, 33, 4), (40, 512, 128, 4)]
+LONG = [(1, 512, 33, 2), (25, 32, 128, 1), (25, 33, 100, 2), (50, 9, 128, 4), (200, 5, 200, 1),
+        (200, 3, 256, 2), (200, 512, 33, 4), (40, 512, 128, 4)]
 needs_compiler = pytest.mark.skipif(cuda_on_cpu.compiler() is None, reason="no C++ compiler, or not Linux")
 
 
@@ -52,7 +53,8 @@ def test_both_loops_are_numpys(shape, dtype):
                [0, 4, 8])), seed=st.integers(0, 10_000))
 def test_both_loops_are_numpys_for_drawn_shapes(T, B, H, sequences, dtype, given_state, order, places, seed):
     if places:
-        places = min(places[0], round_up(H, 4)), min(places[1], round_up(H, 4) - min(places[0], round_up(H, 4)))
+        places = min(places[0], round_up(H, 4)), places[1]
+        places = places[0], min(places[1], round_up(H, 4) - places[0])
     case = case_of((T, B, H, sequences), dtype, given=given_state, places=places, seed=seed)
     assert worst(case, order) <= BOUND[dtype]
 

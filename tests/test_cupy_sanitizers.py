@@ -1,7 +1,8 @@
-"""The GPU kernels under ThreadSanitizer and AddressSanitizer on the CPU, and the checks checked by planted faults.
+"""The GPU kernels under ThreadSanitizer and AddressSanitizer on the CPU, and the checks checked by planted
+faults.
 
-ThreadSanitizer sees a race between threads of a block, and between blocks; AddressSanitizer sees what is read or
-written outside an array or outside the shared memory. Run as a script,
+ThreadSanitizer sees a race between threads of a block, and between blocks; AddressSanitizer sees what is
+read or written outside an array or outside the shared memory. Run as a script,
 
     PYTHONPATH=.:tests python tests/test_cupy_sanitizers.py
 
@@ -22,7 +23,7 @@ from scratch_lstm.training.settings import Settings
 
 needs_compiler = pytest.mark.skipif(cuda_on_cpu.compiler() is None, reason="no C++ compiler, or not Linux")
 if cuda_on_cpu.compiler() is not None and not all(map(cuda_on_cpu.has_sanitizer, ("thread", "address"))):
-    pytestmark = pytest.mark.skip(reason="the C++ compiler has no ThreadSanitizer or no AddressSanitizer here")
+    pytestmark = pytest.mark.skip(reason="the C++ compiler lacks ThreadSanitizer or AddressSanitizer")
 EVERYDAY = 25                                      # faults; the rest are slow tests
 COURSE = Case(T=7, B=5, H=128, sequences=2)        # U as at the course's size, in all three places
 ONE = Case(T=1, B=1, H=1)
@@ -87,15 +88,17 @@ def test_a_whole_step_has_no_race_and_touches_nothing_outside(launches, how):
         results = cuda_on_cpu.run_apart(how, text, dict(defines), [launch for launch, _ in made])
         for (launch, after), arrays in zip(made, results, strict=True):
             names.add(launch[0])
-            assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(arrays, after, strict=True)), launch[0]
+            for a, b in zip(arrays, after, strict=True):
+                assert np.array_equal(a, b, equal_nan=True), launch[0]
     assert names == {"softmax", "dlogits", "mean", "add_column_sum", "add_rows", "sum_squares", "clip_adam",
-                     "dropout", *(f"lstm_{which}" for which in ("forward", "backward"))}
+                     "dropout_mask", *(f"lstm_{which}" for which in ("forward", "backward"))}
 
 
 @needs_compiler
 @pytest.mark.parametrize("kernel, which, how", [
     ("softmax", 0, "thread"), ("softmax", 1, "thread"), ("softmax", 2, "thread"), ("mean", 0, "thread"),
-    ("mean", 1, "thread"), ("add_column_sum", 0, "thread"), ("add_rows", 0, "thread"), ("clip_adam", 0, "thread"),
+    ("mean", 1, "thread"), ("add_column_sum", 0, "thread"), ("add_rows", 0, "thread"),
+    ("clip_adam", 0, "thread"),
 ])
 def test_a_missing_barrier_around_the_loops_is_a_race(launches, kernel, which, how):
     """which: of the barriers of the kernel itself, or, where it has none, of the sum over a block."""
@@ -104,7 +107,8 @@ def test_a_missing_barrier_around_the_loops_is_a_race(launches, kernel, which, h
     begin = text.index(f"{kernel}(\n") if f"{kernel}(\n" in text else text.index(f"{kernel}(const")
     if "__syncthreads" not in text[begin:].split("extern", 2)[1]:
         begin = 0
-    places = [place.start() for place in re.finditer(re.escape("__syncthreads();"), text) if place.start() > begin]
+    places = [place.start() for place in re.finditer(r"__syncthreads\(\);", text)
+              if place.start() > begin]
     broken = text[:places[which]] + text[places[which]:].replace("__syncthreads();", ";", 1)
     with pytest.raises(cuda_on_cpu.SanitizerError):
         cuda_on_cpu.run_apart(how, broken, dict(defines), [launch])
@@ -112,9 +116,11 @@ def test_a_missing_barrier_around_the_loops_is_a_race(launches, kernel, which, h
 
 @needs_compiler
 @pytest.mark.parametrize("kernel, old, new", [
-    ("softmax", "target >= 0 && target < V", "true"), ("softmax", "v < V; v += THREADS)\n        if", "v <= V; v += THREADS)\n        if"),
-    ("add_column_sum", "if (j < columns)\n        for", "if (true)\n        for"), ("add_rows", "begin > 0 && ", ""),
-    ("clip_adam", "i < partials", "i <= partials"), ("dropout", "at < size", "at <= size"),
+    ("softmax", "target >= 0 && target < V", "true"),
+    ("softmax", "v < V; v += THREADS)\n        if", "v <= V; v += THREADS)\n        if"),
+    ("add_column_sum", "if (j < columns)\n        for", "if (true)\n        for"),
+    ("add_rows", "begin > 0 && ", ""),
+    ("clip_adam", "i < partials", "i <= partials"), ("dropout_mask", "at < size", "at <= size"),
     ("sum_squares", "i < size", "i <= size"), ("mean", "n < N; n += THREADS", "n <= N; n += THREADS"),
 ])
 def test_what_touches_memory_outside_is_seen(launches, kernel, old, new):

@@ -18,21 +18,21 @@ def update(p: Array, g: Array, m: Array, v: Array, step_size: float, bias_correc
            beta1: float, beta2: float, epsilon: float, keep: float = 1.0) -> None:
     """As numpy_adam.update; the arrays contiguous."""
     # no gradient is longer than infinity, and the partial sums are not looked at
-    _adam(cupy.empty(1, p.dtype), 0, p, g, m, v, np.inf, step_size, bias_correction2_sqrt, beta1, beta2, epsilon,
-          keep, None, 0.0)
+    _adam(cupy.empty(1, p.dtype), 0, p, g, m, v, np.inf, step_size, bias_correction2_sqrt, beta1, beta2,
+          epsilon, keep, None, 0.0)
 
 
 def clip_and_update(p: Array, g: Array, m: Array, v: Array, max_norm: float, step_size: float,
                     bias_correction2_sqrt: float, beta1: float, beta2: float, epsilon: float, keep: float,
                     average: Array | None, share: float) -> Array:
-    """optim.clip_grad_norm, then `update`, then average += share * (p - average) where there is one. Returns the
-    norm that g had, a scalar on the device."""
+    """optim.clip_grad_norm, then `update`, then average += share * (p - average) where there is one. Returns
+    the norm that g had, a scalar on the device."""
     blocks = min(BLOCKS, -(-p.size // THREADS))
     partial = cupy.empty(blocks, p.dtype)
     launch("clip_adam.cu", "sum_squares", blocks, THREADS, (g, partial, np.int32(p.size)), p.dtype,
            THREADS * p.dtype.itemsize)
-    return _adam(partial, blocks, p, g, m, v, max_norm, step_size, bias_correction2_sqrt, beta1, beta2, epsilon,
-                 keep, average, share)
+    return _adam(partial, blocks, p, g, m, v, max_norm, step_size, bias_correction2_sqrt, beta1, beta2,
+                 epsilon, keep, average, share)
 
 
 def _adam(partial: Array, partials: int, p: Array, g: Array, m: Array, v: Array, max_norm: float,

@@ -1,4 +1,5 @@
-"""Softmax and cross-entropy on an NVIDIA GPU: softmax.cu has the kernels, functional.py says what each array is."""
+"""Softmax and cross-entropy on an NVIDIA GPU: softmax.cu has the kernels, functional.py says what each array
+is."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ def softmax_cross_entropy(logits: Array, targets: Array, out: Array | None = Non
     exponentials = cupy.empty_like(logits) if out is None else out
     sums, losses, loss = cupy.empty(N, dtype), cupy.empty(N, dtype), cupy.empty((), dtype)
     shared_bytes = THREADS * dtype.itemsize
-    launch("softmax.cu", "softmax", N, THREADS, (logits, targets, exponentials, sums, losses, np.int32(V)), dtype,
-           shared_bytes)
+    launch("softmax.cu", "softmax", N, THREADS, (logits, targets, exponentials, sums, losses, np.int32(V)),
+           dtype, shared_bytes)
     launch("sums.cu", "mean", 1, THREADS, (losses, loss, np.int32(N)), dtype, shared_bytes)
     return loss, (exponentials, sums)
 

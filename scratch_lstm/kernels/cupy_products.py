@@ -12,11 +12,12 @@ from .cupy_kernels import launch
 
 Array = Any
 THREADS = 1024
+STATE = {"tf32": False}            # cublas.gemm itself knows nothing of it
 
 
 def add_product(total: Array, a: Array, b: Array) -> None:
     """total += a @ b, matrices; a and b contiguous, or the transpose of what is."""
-    if total.dtype == a.dtype == b.dtype:
+    if total.dtype == a.dtype == b.dtype and not (STATE["tf32"] and a.dtype == "float32"):
         cublas.gemm("N", "N", a, b, out=total, beta=1.0)
     else:
         total += a @ b
@@ -33,10 +34,8 @@ def add_column_sum(total: Array, a: Array) -> None:
 
 
 def use_tf32(on: bool) -> None:
-    """Whether products of float32 may round their factors to TF32 (10 bits of mantissa)."""
-    from cupy._core import _routines_linalg
-    from cupy_backends.cuda.libs import cublas as library
-    _routines_linalg.set_compute_type("f", _routines_linalg.COMPUTE_TYPE_TF32 if on
-                                      else _routines_linalg.COMPUTE_TYPE_DEFAULT)
-    library.setMathMode(cupy.cuda.device.get_cublas_handle(), library.CUBLAS_TF32_TENSOR_OP_MATH if on
-                        else library.CUBLAS_DEFAULT_MATH)
+    """Whether products of float32 may round their factors to TF32, 10 bits of mantissa. The variable
+    CUPY_TF32 of the environment has no effect once this has been called."""
+    types = cupy._core._routines_linalg
+    cupy._core.set_compute_type("f", types.COMPUTE_TYPE_TF32 if on else types.COMPUTE_TYPE_DEFAULT)
+    STATE["tf32"] = on

@@ -14,8 +14,8 @@ THREADS = 256
 
 
 def scatter_add(table: Array, rows: Array, values: Array, order: Array | None = None) -> None:
-    """As numpy_scatter.scatter_add. order (N,): which argsort of the rows, a stable one; without it the rows are
-    sorted here."""
+    """As numpy_scatter.scatter_add. order (N,): which argsort of the rows, a stable one; without it the rows
+    are sorted here."""
     order = cupy.argsort(rows) if order is None else order
     N, columns = values.shape
     launch("sums.cu", "add_rows", (N, -(-columns // 32)), THREADS,

@@ -1,12 +1,10 @@
 // Dropout masks from a counter: Philox 4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011).
 // numpy_philox.py computes the same. A key and a place give a random number, whatever thread computes it.
 
-// y = x * mask. mask (size,): 0 where the random word of its place is below threshold, else scale. x, y
-// (repeats, size): all time steps may have one mask; with repeats 0 only the mask is made. A thread takes four
-// places, because Philox gives four words.
-extern "C" __global__ void __launch_bounds__(THREADS) dropout(
-    const real* x, real* y, real* mask, unsigned key_0, unsigned key_1, unsigned threshold, real scale,
-    int size, int repeats)
+// mask (size,): 0 where the random word of its place is below threshold, else scale. A thread takes four places,
+// because Philox gives four words.
+extern "C" __global__ void __launch_bounds__(THREADS) dropout_mask(
+    real* mask, unsigned key_0, unsigned key_1, unsigned threshold, real scale, int size)
 {
     const unsigned place = blockIdx.x * THREADS + threadIdx.x;
     unsigned word[4] = {place, 0, 0, 0};
@@ -19,11 +17,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) dropout(
     }
     for (int n = 0; n < 4; ++n) {
         const long long at = 4ll * place + n;
-        if (at < size) {
-            const real kept = word[n] >= threshold ? scale : real(0);
-            mask[at] = kept;
-            for (int t = 0; t < repeats; ++t)
-                y[t * (long long)size + at] = x[t * (long long)size + at] * kept;
-        }
+        if (at < size)
+            mask[at] = word[n] >= threshold ? scale : real(0);
     }
 }

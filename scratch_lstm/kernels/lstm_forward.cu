@@ -8,13 +8,14 @@
 //     T steps, B batch, H hidden size, H4: H rounded up to a multiple of 4
 //     U (4H, H), b (4H,); z (T, B, 4H): W x comes in, the gates i, f, g, o go out
 //     c, h (T+1, B, H): row 0 is the initial state, which is written here if from_zero; tanh_c (T, B, H)
+//     out (T, B, H): h once more, for the caller, who may change it
 
 struct alignas(16) Four { real a, b, c, d; };
 
 __device__ inline real sigma(real z) { return real(0.5) + real(0.5) * tanh(real(0.5) * z); }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1) lstm_forward(
-    const real* U, const real* b, real* z, real* c, real* tanh_c, real* h, int T, int B, int from_zero)
+    const real* U, const real* b, real* z, real* c, real* tanh_c, real* h, real* out, int T, int B, int from_zero)
 {
     extern __shared__ Four shared[];
     real* h_prev = (real*)shared;                         // [SEQUENCES][H4]
@@ -105,6 +106,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) lstm_forward(
             const real c_t = of_cell[H] * c_prev + of_cell[0] * of_cell[2 * H];        // (6.51)
             const real tanh_c_t = tanh(c_t), h_t = of_cell[3 * H] * tanh_c_t;          // (6.52)
             tanh_c[at_cell] = tanh_c_t;
+            out[at_cell] = h_t;
             at_cell += B * H;
             c[at_cell] = c_prev = c_t;
             h[at_cell] = h_prev[s_cell * H4 + unit] = h_t;

@@ -1,7 +1,7 @@
 """Philox 4x32-10 in NumPy: the dropout masks that dropout.cu draws on a GPU, and the key that both take.
 
-The generator of Salmon, Moraes, Dror and Shaw, Parallel random numbers: as easy as 1, 2, 3 (SC 2011): ten rounds
-of multiplications and exclusive ors turn a counter and a key into four random words of 32 bits.
+The generator of Salmon, Moraes, Dror and Shaw, Parallel random numbers: as easy as 1, 2, 3 (SC 2011): ten
+rounds of multiplications and exclusive ors turn a counter and a key into four random words of 32 bits.
 """
 
 from __future__ import annotations

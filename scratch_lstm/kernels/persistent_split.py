@@ -1,13 +1,13 @@
 """Where a persistent time loop keeps U on a GPU, and how many sequences a block takes: the written rule.
 
-U does not change over the time steps, so each thread of lstm_forward.cu and lstm_backward.cu keeps its H entries of U
-as near as there is room: first in registers, then in shared memory, and the rest is read from the L2 cache in
-each step.
+U does not change over the time steps, so each thread of lstm_forward.cu and lstm_backward.cu keeps its H
+entries of U as near as there is room: first in registers, then in shared memory, and the rest is read from
+the L2 cache in each step.
 
     threads     4 H, rounded up to whole warps of 32; at most 1,024, so H is at most 256. Beyond that
                 cupy_loop.py takes two launches a time step.
-    registers   65,536 a multiprocessor, given to four warps at a time, at most 255 a thread. OTHER of them are
-                left to everything else.
+    registers   65,536 a multiprocessor, given to four warps at a time, at most 255 a thread. OTHER of
+                them are left to everything else.
     shared      what one block may ask for on this card (99 KiB on sm_86, 227 on sm_90, 64 on sm_75), less
                 the states of this step.
     sequences   1 a block while each block can have a multiprocessor of its own, then 2, then 4 (float64: 2).
@@ -51,8 +51,8 @@ def sequences_in_block(B: int, multiprocessors: int, itemsize: int) -> int:
 
 
 def split(H: int, itemsize: int, sequences: int, shared_limit: int) -> Split:
-    """H hidden size, from 1 to LARGEST; itemsize 4 or 8; shared_limit: bytes of shared memory that a block may ask
-    for."""
+    """H hidden size, from 1 to LARGEST; itemsize 4 or 8; shared_limit: bytes of shared memory that a block
+    may ask for."""
     threads, entries = round_up(4 * H, WARP), round_up(H, 4)
     for_U = min(255, REGISTERS // round_up(threads, 4 * WARP) // 8 * 8) - OTHER[itemsize][sequences]
     registers = min(entries, max(4, for_U * 4 // itemsize // 4 * 4))

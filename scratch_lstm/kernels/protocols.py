@@ -37,13 +37,15 @@ class TimeLoop(Protocol):
 class Layer(Protocol):
     """One layer of the LSTM as lstm_layer.py has it, with as few launches as possible."""
 
-    def layer_forward(self, x: Array, state: tuple[Array, Array] | None, W: Array, U: Array, b: Array, dtype: Any,
-                      own: Any, /) -> tuple[Array, tuple[Array, Array, Array, Array]]:
-        """h (T, B, H), which may be part of what is kept, and the fields of a Cache."""
+    def layer_forward(self, x: Array, state: tuple[Array, Array] | None, W: Array, U: Array, b: Array,
+                      dtype: Any, own: Any, /) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+        """h (T, B, H), a new array, and the fields of a Cache."""
 
-    def layer_backward(self, dh_above: Array, d_state: tuple[Array, Array] | None, W: Array, U: Array, cache: Any,
-                       dtype: Any, scratch: Any, gradients: list[Array], /) -> tuple[Array, Array]:
-        """dx (T, B, D), and (dh_0, dc_0) as one (2, B, H) in scratch memory; adds to the gradients of W, U, b."""
+    def layer_backward(self, dh_above: Array, d_state: tuple[Array, Array] | None, W: Array, U: Array,
+                       cache: Any, dtype: Any, scratch: Any, gradients: list[Array], /) -> tuple[Array,
+                                                                                                 Array]:
+        """dx (T, B, D), and (dh_0, dc_0) as one (2, B, H) in scratch memory; adds to the gradients of
+        W, U, b."""
 
 
 class Loss(Protocol):

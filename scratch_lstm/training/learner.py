@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, get_backend
 from ..model import PoemModel
 from ..optim import Adam
 from .data_parallel import DataParallel
@@ -86,8 +86,10 @@ class Learner:
 
 def make_learner(settings: Settings, vocabulary_size: int) -> Learner:
     """A new model of these settings, and its optimiser."""
+    backend = get_backend(settings.backend)
+    backend.use_tf32(settings.tf32)
     model = PoemModel(vocabulary_size, settings.embedding_size, settings.hidden_size, settings.num_layers,
-                      settings.dropout, settings.backend, settings.dtype, settings.seed,
+                      settings.dropout, backend, settings.dtype, settings.seed,
                       tie_embedding=settings.tie_embedding, shared_masks=settings.shared_masks,
                       embedding_dropout=settings.embedding_dropout)
     return Learner(model, settings)

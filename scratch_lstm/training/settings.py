@@ -18,7 +18,8 @@ LARGEST_SEED = 9 * 10**12          # torch's generator takes a million times as 
 MOST_THREADS = 1024
 # settings that the first runs do not have, and what those runs did
 LATER = {"batch_characters": LARGEST, "embedding_dropout": 0.0, "shared_masks": False, "tie_embedding": False,
-         "schedule": "constant", "warmup": 0, "weight_decay": 0.0, "average": 0.0, "patience": 0}
+         "schedule": "constant", "warmup": 0, "weight_decay": 0.0, "average": 0.0, "patience": 0,
+         "tf32": False}
 PER_POEM = 256                     # characters of a poem for which --batch-size alone decides
 
 
@@ -55,6 +56,7 @@ class Settings:
     seed: int = setting(0, "of everything random")
     batch_characters: int = setting(0, "characters in a step at most: of long poems it takes fewer; "
                                        "0 for 256 times --batch-size")
+    tf32: bool = setting(False, "on a GPU: products of float32 may round their factors to 10 bits (TF32)")
     threads: int = setting(1, "of the matrix library (numpy, torch), or parts of each batch (numba)")
     log_every: int = setting(10, "steps between two readings of the loss from the device")
     save_every: int = setting(200, "steps between two checkpoints; each epoch ends with one too")

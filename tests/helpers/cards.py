@@ -1,5 +1,5 @@
-"""Limits of the architectures, from the CUDA C++ programming guide ("technical specifications per compute capability"),
-and the speed of three cards, from their makers' data sheets."""
+"""Limits of the architectures, from the CUDA C++ programming guide ("technical specifications per compute
+capability"), and the speed of three cards, from their makers' data sheets."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ KIB = 1024
 
 class Architecture(NamedTuple):
     shared_block: int           # bytes of shared memory that a block may ask for
-    shared: int                 # bytes of a multiprocessor; from 8.0 on the system takes 1 KiB of each block's
+    shared: int                 # bytes of a multiprocessor; from 8.0 on a block takes 1 KiB more
     threads: int                # of a multiprocessor
     blocks: int
 
@@ -37,7 +37,8 @@ def occupancy(architecture, threads, registers, shared_bytes):
     limits = ARCHITECTURES[architecture]
     warps = -(-threads // 32)
     warp_registers = -(-registers * 32 // 256) * 256            # given out in pieces of 256
-    by_registers = 65_536 // warp_registers // 4 * 4 // (-(-warps // 4) * 4)    # a quarter of the warps on each part
+    # a quarter of the warps on each part
+    by_registers = 65_536 // warp_registers // 4 * 4 // (-(-warps // 4) * 4)
     system = KIB if int(architecture) >= 80 else 0
     by_shared = limits.shared // max(1, shared_bytes + system)
     blocks = min(by_registers, by_shared, limits.threads // (warps * 32), limits.blocks)

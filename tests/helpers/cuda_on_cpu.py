@@ -1,7 +1,8 @@
 """The CUDA text of a kernel, compiled for the CPU: cuda_on_cpu.h says how it runs.
 
-`Compiled` calls the kernels in this process; `run_apart` makes the same launches in a program of their own, under
-ThreadSanitizer or AddressSanitizer if asked. Arrays are NumPy's; a scalar is a NumPy scalar, so that its size is known.
+`Compiled` calls the kernels in this process; `run_apart` makes the same launches in a program of their own,
+under ThreadSanitizer or AddressSanitizer if asked. Arrays are NumPy's; a scalar is a NumPy scalar, so that
+its size is known.
 """
 
 import ctypes
@@ -17,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-FLAGS = ["-std=c++17", f"-I{HERE}", "-fno-strict-aliasing", "-ffp-contract=off", "-Wall", "-Werror", "-Wno-unknown-pragmas",
-         "-Wno-unused-function", "-Wno-unused-variable"]
-SANITIZERS = {"none": [], "thread": ["-fsanitize=thread"], "address": ["-fsanitize=address,undefined",
-                                                          "-fno-sanitize-recover=undefined"]}
+FLAGS = ["-std=c++17", f"-I{HERE}", "-fno-strict-aliasing", "-ffp-contract=off", "-Wall", "-Werror",
+         "-Wno-unknown-pragmas", "-Wno-unused-function", "-Wno-unused-variable"]
+SANITIZERS = {"none": [], "thread": ["-fsanitize=thread"],
+              "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]}
 KERNEL = re.compile(r'extern "C" __global__ void[^(]*(?:\([^)]*\))?\s*(\w+)\(([^)]*)\)')
 SHARED = re.compile(r"extern __shared__ (\w+) (\w+)\[\];")
 ORDERS = {"forward": 0, "backward": 1, "shuffled": 2}
@@ -62,7 +63,8 @@ def signatures(text):
 def source(text, defines):
     """The C++ text: the shim, the kernel as it is, and an entry for each kernel."""
     names = list(signatures(text))
-    text = SHARED.sub(r"\1* \2 = (\1*)shim::shared_memory;", text.replace('extern "C" __global__', "__global__"))
+    text = SHARED.sub(r"\1* \2 = (\1*)shim::shared_memory;",
+                      text.replace('extern "C" __global__', "__global__"))
     entries = "".join(
         f'extern "C" int launch_{name}(const shim::Launch* l, void** a) {{ return shim::launch(*l, '
         f"[](void* a) {{ shim::call({name}, (void**)a); }}, a); }}\n" for name in names)
@@ -89,23 +91,24 @@ class Compiled:
             value = ctypes.c_void_p(a.ctypes.data) if isinstance(a, np.ndarray) else np.array([a])
             kept.append(value)
             pointers.append(ctypes.addressof(value) if isinstance(a, np.ndarray) else value.ctypes.data)
-        launch = (ctypes.c_uint * 6)(*grid, *([1] * (2 - len(grid))), block, shared_bytes, ORDERS[order], seed)
+        launch = (ctypes.c_uint * 6)(*grid, *([1] * (2 - len(grid))), block, shared_bytes, ORDERS[order],
+                                     seed)
         if getattr(self.library, f"launch_{name}")(launch, (ctypes.c_void_p * len(pointers))(*pointers)):
             raise BarrierError(f"{name}: a barrier that not all threads of a block reach")
 
 
 def run_apart(sanitizer, text, defines, launches):
-    """The different arrays of each launch after it. sanitizer: thread, address or none; launches: of (name, grid,
-    block, arguments, shared bytes, order). An array that is two arguments is one array there too."""
+    """The different arrays of each launch after it. sanitizer: thread, address or none; launches: of (name,
+    grid, block, arguments, shared bytes, order). An array that is two arguments is one array there too."""
     with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
         program = Path(folder) / "program"
-        subprocess.run([compiler(), "-g1", "-O0", *FLAGS, *SANITIZERS[sanitizer], "-x", "c++", "-", "-o", program],
-                       check=True, text=True,
+        flags = ["-g1", "-O0", *FLAGS, *SANITIZERS[sanitizer]]
+        subprocess.run([compiler(), *flags, "-x", "c++", "-", "-o", program], check=True, text=True,
                        input=source(text, defines) + (HERE / "cuda_on_cpu.cpp").read_text(encoding="utf-8"))
         names, data = list(signatures(text)), b""
         for name, grid, block, arguments, shared_bytes, order in launches:
-            data += struct.pack("6I2Q", *grid, *([1] * (2 - len(grid))), block, shared_bytes, ORDERS[order], 1,
-                                names.index(name), len(arguments))
+            data += struct.pack("6I2Q", *grid, *([1] * (2 - len(grid))), block, shared_bytes, ORDERS[order],
+                                1, names.index(name), len(arguments))
             for n, a in enumerate(arguments):
                 values, first = np.asarray(a).tobytes(), [b is a for b in arguments].index(True)
                 if first < n:
@@ -113,8 +116,8 @@ def run_apart(sanitizer, text, defines, launches):
                 else:
                     data += struct.pack("2Q", isinstance(a, np.ndarray), len(values)) + values
         (Path(folder) / "launches.bin").write_bytes(data)
-        run = subprocess.run([program, "launches.bin", "results.bin"], cwd=folder, capture_output=True, text=True,
-                             env={"TSAN_OPTIONS": "exitcode=66", "ASAN_OPTIONS": "detect_leaks=0"})
+        run = subprocess.run([program, "launches.bin", "results.bin"], cwd=folder, capture_output=True,
+                             text=True, env={"TSAN_OPTIONS": "exitcode=66", "ASAN_OPTIONS": "detect_leaks=0"})
         if run.returncode == 4:
             raise BarrierError(run.stderr)
         if run.returncode:

@@ -1,5 +1,6 @@
-"""The arrays of the stand-in for CuPy: they contain NumPy arrays and refuse what CuPy's refuse, implicit conversion to
-NumPy and mixing with NumPy arrays. Each operation that is a launch on a device counts as one."""
+"""The arrays of the stand-in for CuPy: they contain NumPy arrays and refuse what CuPy's refuse, implicit
+conversion to NumPy and mixing with NumPy arrays. Each operation that is a launch on a device counts as
+one."""
 
 import numpy as np
 from helpers.fake_counts import counted, launched

@@ -1,4 +1,5 @@
-"""What the stand-in for CuPy counts: launches by kind, with bytes and floating-point operations; copies; waits."""
+"""What the stand-in for CuPy counts: launches by kind, with bytes and floating-point operations; copies;
+waits."""
 
 from typing import NamedTuple
 
@@ -27,4 +28,5 @@ def launched(kind, *arrays, threads=0):
     counted("launches")
     arrays = [a for a in arrays if isinstance(a, np.ndarray)]
     flop = 2 * arrays[0].size * arrays[1].shape[-1] if kind == "product" else 0
-    LAUNCHES.append(Launch(kind, tuple(a.shape for a in arrays), sum(a.nbytes for a in arrays), flop, threads))
+    LAUNCHES.append(Launch(kind, tuple(a.shape for a in arrays), sum(a.nbytes for a in arrays), flop,
+                           threads))

@@ -1,8 +1,8 @@
 """A stand-in for the `cupy` module on a machine without a GPU: strict where CuPy is strict, and it counts.
 
-fake_array.py has its arrays, fake_kernels.py runs the kernels' own text. Counted are launches, with their kind and the bytes of
-their arrays, copies each way, and the synchronisations that `float()` of a device scalar costs.
-Only names that the real CuPy has are exposed; a test checks that.
+fake_array.py has its arrays, fake_kernels.py runs the kernels' own text. Counted are launches, with their
+kind and the bytes of their arrays, copies each way, and the synchronisations that `float()` of a device
+scalar costs. Only names that the real CuPy has are exposed; a test checks that.
 """
 
 import sys
@@ -127,17 +127,25 @@ def gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
     return out
 
 
+COMPUTE_TYPES = {}               # of products, by the character of a dtype
+
+
 class Device:
     def __init__(self, device=0):
-        self.attributes = {"MaxSharedMemoryPerBlockOptin": SHARED_LIMIT, "MultiProcessorCount": MULTIPROCESSORS}
+        self.attributes = {"MaxSharedMemoryPerBlockOptin": SHARED_LIMIT,
+                           "MultiProcessorCount": MULTIPROCESSORS}
 
 
 def make_module():
     """The module, to be put into sys.modules as `cupy`."""
     module = types.ModuleType("cupy")
     vars(module).update(FUNCTIONS, ElementwiseKernel=ElementwiseKernel, RawKernel=RawKernel, ndarray=ndarray)
-    runtime = types.SimpleNamespace(driverGetVersion=lambda: 13000, getDeviceCount=lambda: 1, getDevice=lambda: 0)
+    runtime = types.SimpleNamespace(driverGetVersion=lambda: 13000, getDeviceCount=lambda: 1,
+                                    getDevice=lambda: 0)
     module.cuda = types.SimpleNamespace(runtime=runtime, Device=Device)
+    types_of = types.SimpleNamespace(COMPUTE_TYPE_TF32=4, COMPUTE_TYPE_DEFAULT=1)
+    module._core = types.SimpleNamespace(_routines_linalg=types_of,
+                                         set_compute_type=COMPUTE_TYPES.__setitem__)
     module.cublas = types.SimpleNamespace(gemm=gemm)
     for what in COUNTS:
         COUNTS[what] = 0
@@ -146,8 +154,8 @@ def make_module():
 
 
 compiler = cuda_on_cpu.compiler
-KERNEL_FILES = ("cupy_cell", "cupy_loop", "cupy_loss", "cupy_adam", "cupy_scatter", "cupy_kernels", "cupy_products",
-                "cupy_layer", "cupy_dropout")
+KERNEL_FILES = ("cupy_cell", "cupy_loop", "cupy_loss", "cupy_adam", "cupy_scatter", "cupy_kernels",
+                "cupy_products", "cupy_layer", "cupy_dropout")
 
 
 def forget_the_kernels():

@@ -1,8 +1,8 @@
 """The two kinds of kernels of the stand-in for CuPy: their own CUDA text, run on the CPU.
 
 ElementwiseKernel compiles the kernel's very operation with the C++ compiler and runs it for each i. RawKernel
-gives the text to cuda_on_cpu.py, and is as strict as a device is: types and contiguity of the arguments, shared
-memory, threads.
+gives the text to cuda_on_cpu.py, and is as strict as a device is: types and contiguity of the arguments,
+shared memory, threads.
 """
 
 import ctypes
@@ -18,10 +18,12 @@ import numpy as np
 from helpers import cuda_on_cpu
 from helpers.fake_counts import launched
 
-RECORDED: list | None = None       # where a list, each launch is added: what run_apart needs, arrays before and after
+# where a list, each launch is added: what run_apart needs, arrays before and after
+RECORDED: list | None = None
 compiled_text = lru_cache(maxsize=None)(lambda text, defines: cuda_on_cpu.Compiled(text, dict(defines)))
 orders = cycle(cuda_on_cpu.ORDERS)
-SCALARS = {"int": "int32", "unsigned": "uint32", "float": "float32", "double": "float64", "long long": "int64"}
+SCALARS = {"int": "int32", "unsigned": "uint32", "float": "float32", "double": "float64",
+           "long long": "int64"}
 
 
 def is_device(a):
@@ -41,10 +43,13 @@ class RawKernel:
     def __call__(self, grid, block, args, shared_mem=0):
         defines = dict(self.defines)
         (threads,), kinds = block, {"real": defines["real"]}
-        assert threads == int(defines["THREADS"]) <= 1024 and min(grid) >= 1 and len(args) == len(self.parameters)
-        assert shared_mem <= self.max_dynamic_shared_size_bytes, f"{self.name}: {shared_mem} bytes not asked for"
+        assert threads == int(defines["THREADS"]) <= 1024 and min(grid) >= 1
+        assert len(args) == len(self.parameters)
+        most = self.max_dynamic_shared_size_bytes
+        assert shared_mem <= most, f"{self.name}: {shared_mem} bytes not asked for"
         for a, (kind, is_pointer, name) in zip(args, self.parameters):
-            assert is_device(a) if is_pointer else isinstance(a, np.generic), f"{self.name}: {name} is {type(a)}"
+            is_right = is_device(a) if is_pointer else isinstance(a, np.generic)
+            assert is_right, f"{self.name}: {name} is {type(a)}"
             wanted = SCALARS[kinds.get(kind, kind)]
             assert a.dtype == wanted, f"{self.name}: {name} is {a.dtype}, not {wanted}"
             assert not is_pointer or a.held.flags.c_contiguous, f"{self.name}: {name} is not contiguous"
@@ -53,7 +58,8 @@ class RawKernel:
                  threads=threads * int(np.prod(grid)))
         copies = {a.ctypes.data: a.copy() for a in arguments if isinstance(a, np.ndarray)}
         before = [copies[a.ctypes.data] if isinstance(a, np.ndarray) else a for a in arguments]
-        compiled_text(self.code, self.defines).launch(self.name, grid, threads, arguments, shared_mem, next(orders))
+        compiled_text(self.code, self.defines).launch(self.name, grid, threads, arguments, shared_mem,
+                                                      next(orders))
         if RECORDED is not None:
             RECORDED.append((self, (self.name, grid, threads, before, shared_mem, "forward"),
                              [a.copy() for a in {a.ctypes.data: a for a in arguments
@@ -115,7 +121,8 @@ class ElementwiseKernel:
         if arrays not in self.compiled:
             folder = Path(tempfile.mkdtemp(prefix="kernel-"))
             (folder / "kernel.cpp").write_text(self.source(arrays))
-            subprocess.run([cuda_on_cpu.compiler(), "-O1", "-ffp-contract=off", "-Wall", "-Werror", "-shared", "-fPIC",
+            subprocess.run([cuda_on_cpu.compiler(), "-O1", "-ffp-contract=off", "-Wall", "-Werror", "-shared",
+                            "-fPIC",
                             "-o", folder / "kernel.so", folder / "kernel.cpp"], check=True)
             self.compiled[arrays] = ctypes.CDLL(str(folder / "kernel.so"))
             shutil.rmtree(folder)

@@ -27,7 +27,8 @@ def has_device():
 def learner_of(backend, vocabulary_size, recipe, dtype):
     settings = Settings(backend="numpy", dtype=dtype, embedding_size=5, hidden_size=6, learning_rate=1e-2,
                         **RECIPES[recipe])
-    model = PoemModel(vocabulary_size, 5, 6, 2, settings.dropout, PhiloxBackend() if backend == "numpy" else backend,
+    model = PoemModel(vocabulary_size, 5, 6, 2, settings.dropout,
+                      PhiloxBackend() if backend == "numpy" else backend,
                       dtype, tie_embedding=settings.tie_embedding, shared_masks=settings.shared_masks,
                       embedding_dropout=settings.embedding_dropout)
     return Learner(model, settings)
@@ -49,7 +50,8 @@ def steps_of(backend, corpus, number=20, recipe="course", dtype="float64"):
 
 
 def largest_difference(corpus, recipe, dtype):
-    """Of the losses and weights of both after twenty steps, relative; infinity where the poems differ in float64."""
+    """Of the losses and weights of both after twenty steps, relative; infinity where the poems differ in
+    float64."""
     losses, weights, poems, _ = steps_of("cupy", corpus, recipe=recipe, dtype=dtype)
     expected, expected_weights, expected_poems, _ = steps_of("numpy", corpus, recipe=recipe, dtype=dtype)
     differences = [abs(a - b) / b for a, b in zip(losses, expected, strict=True)]

@@ -66,8 +66,8 @@ def draw(case):
 
 
 def reference(case, dtype=None):
-    """NumPy's loop on the same numbers, in float64 where asked -> forward's z, c, tanh_c, h and backward's dz, dh, dc,
-    with a batch before features."""
+    """NumPy's loop on the same numbers, in float64 where asked -> forward's z, c, tanh_c, h, out and
+    backward's dz, dh, dc, with a batch before features."""
     a = {name: value.astype(dtype or case.dtype) for name, value in draw(case).items()}
     T, B, H = case.T, case.B, case.H
     z, c, tanh_c, h = (np.empty(shape, a["U"].dtype) for shape in (
@@ -82,7 +82,7 @@ def reference(case, dtype=None):
         dh += a["above"][t].T
         numpy_cell.backward(z[t], c[t], tanh_c[t], dh, dc, dz[t])
         np.matmul(a["U"].T, dz[t], out=dh)
-    turned = {"z": z, "c": c, "tanh_c": tanh_c, "h": h, "dz": dz, "dh": dh, "dc": dc}
+    turned = {"out": h[1:], "z": z, "c": c, "tanh_c": tanh_c, "h": h, "dz": dz, "dh": dh, "dc": dc}
     return {name: value.swapaxes(-1, -2).copy() for name, value in turned.items()}
 
 
@@ -94,14 +94,15 @@ def arguments(case, which):
         c, h = (np.full((T + 1, B, H), np.nan, case.dtype) for _ in range(2))
         if case.given:
             h[0], c[0] = a["h_0"], a["c_0"]
-        tanh_c = np.full((T, B, H), np.nan, case.dtype)
-        return ("lstm_forward", [a["U"], a["b"], a["z"], c, tanh_c, h, *numbers],
-                {"z": 2, "c": 3, "tanh_c": 4, "h": 5})
+        tanh_c, out = (np.full((T, B, H), np.nan, case.dtype) for _ in range(2))
+        return ("lstm_forward", [a["U"], a["b"], a["z"], c, tanh_c, h, out, *numbers],
+                {"z": 2, "c": 3, "tanh_c": 4, "h": 5, "out": 6})
     found = reference(case)
     dh, dc = ((a["dh_n"], a["dc_n"]) if case.given else
               [np.full((B, H), np.nan, case.dtype) for _ in range(2)])
     dz = np.full((T, B, 4 * H), np.nan, case.dtype)
-    return ("lstm_backward", [a["U"], found["z"], found["c"], found["tanh_c"], a["above"], dz, dh, dc, *numbers],
+    return ("lstm_backward",
+            [a["U"], found["z"], found["c"], found["tanh_c"], a["above"], dz, dh, dc, *numbers],
             {"dz": 5, "dh": 6, "dc": 7})
 
 
@@ -109,13 +110,14 @@ def run(case, which, order="forward"):
     """The results of one launch in this process, by name."""
     name, values, results = arguments(case, which)
     compiled = cuda_on_cpu.Compiled(FORWARD if which == "forward" else BACKWARD, case.defines)
-    compiled.launch(name, (-(-case.B // case.sequences),), case.split.threads, values, case.split.shared_bytes, order)
+    compiled.launch(name, (-(-case.B // case.sequences),), case.split.threads, values,
+                    case.split.shared_bytes, order)
     return {key: values[place] for key, place in results.items()}
 
 
 def run_apart(case, which, sanitizer, orders, text, blocks=None, fewer_bytes=0):
-    """The results of a launch in each of the orders, in a program of their own. blocks and fewer_bytes are faults
-    of the launch itself."""
+    """The results of a launch in each of the orders, in a program of their own. blocks and fewer_bytes are
+    faults of the launch itself."""
     name, values, results = arguments(case, which)
     launches = [(name, (blocks or -(-case.B // case.sequences),), case.split.threads, values,
                  case.split.shared_bytes - fewer_bytes, order) for order in orders]

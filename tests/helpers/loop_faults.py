@@ -1,7 +1,7 @@
 """Faults planted in the persistent time loops, one at a time, and what is said to catch each.
 
-A fault is a change of the CUDA text, or of the launch. The cases have H = 33, which is no multiple of 4 or 32, entries of
-U in all three places, two sequences a block and B = 5, so that the last block has only one.
+A fault is a change of the CUDA text, or of the launch. The cases have H = 33, which is no multiple of 4 or
+32, entries of U in all three places, two sequences a block and B = 5, so that the last block has only one.
 
     numbers   the results are not NumPy's, in some order of the threads (forward, backward, shuffled)
     thread    ThreadSanitizer
@@ -24,11 +24,11 @@ BARRIER = "__syncthreads();"
 class Fault(NamedTuple):
     name: str
     loop: str                    # forward or backward
-    old: str                     # occurs exactly `times` times, the one to replace is number `which`; "" changes the launch
+    old: str                     # occurs exactly `times` times; "" where only the launch is changed
     new: str
     caught_by: str               # the check that is run every day
     times: int = 1
-    which: int | None = None     # None: all of them
+    which: int | None = None     # which of them is replaced; None: all
     case: Case = CASE
     launch: dict = {}
 
@@ -64,17 +64,20 @@ FAULTS = [
     Fault("U transposed", "forward", "U[row * H + j]", "U[j * 4 * H + row]", "numbers", 2),
     Fault("the L2 entries begin one late", "forward", "IN_REGISTERS + IN_SHARED; j < H",
           "IN_REGISTERS + IN_SHARED + 1; j < H", "numbers"),
-    Fault("the L2 entries end one late", "forward", "IN_SHARED; j < H; ++j", "IN_SHARED; j <= H; ++j", "address"),
-    Fault("the L2 entries end one late", "backward", "IN_SHARED; k < H; ++k", "IN_SHARED; k <= H; ++k", "address"),
+    Fault("the L2 entries end one late", "forward", "IN_SHARED; j < H; ++j", "IN_SHARED; j <= H; ++j",
+          "address"),
+    Fault("the L2 entries end one late", "backward", "IN_SHARED; k < H; ++k", "IN_SHARED; k <= H; ++k",
+          "address"),
     Fault("the shared entries are those of the registers", "forward", "U[row * H + IN_REGISTERS + j]",
           "U[row * H + j]", "numbers"),
-    Fault("the shared entries meet the first states", "backward", "* H4 + IN_REGISTERS + k", "* H4 + k", "numbers"),
+    Fault("the shared entries meet the first states", "backward", "* H4 + IN_REGISTERS + k", "* H4 + k",
+          "numbers"),
     Fault("the stride of U in shared memory is that of one gate", "forward", "U_shared[j * 4 * H + row] =",
           "U_shared[j * H + row] =", "thread"),
-    Fault("the stride of the gates is that of one gate", "forward", "gates + s_cell * 4 * H", "gates + s_cell * H",
-          "numbers"),
-    Fault("sequences overlap in shared memory", "backward", "s_cell * 4 * H4 + unit", "s_cell * 3 * H4 + unit",
-          "thread"),
+    Fault("the stride of the gates is that of one gate", "forward", "gates + s_cell * 4 * H",
+          "gates + s_cell * H", "numbers"),
+    Fault("sequences overlap in shared memory", "backward", "s_cell * 4 * H4 + unit",
+          "s_cell * 3 * H4 + unit", "thread"),
     Fault("a gate after the end of the batch", "forward", "if (first + s < B)\n", "if (true)\n", "address"),
     Fault("a cell after the end of the batch", "backward", "&& first + s_cell < B;", "&& true;", "address"),
     Fault("a cell after the end of the batch", "forward", "&& first + s_cell < B;", "&& true;", "address"),
@@ -82,19 +85,20 @@ FAULTS = [
     Fault("the step before the first is read", "backward", "if (t > 0)", "if (t >= 0)", "address"),
     Fault("the next step's input is this step's", "forward", "(B + s) * 4 * H", "s * 4 * H", "numbers"),
     Fault("a step is B - 1 sequences on", "backward", "at -= B * H", "at -= (B - 1) * H", "numbers"),
-    Fault("i and f exchanged", "forward", "of_cell[H] * c_prev + of_cell[0]", "of_cell[0] * c_prev + of_cell[H]",
-          "numbers"),
+    Fault("i and f exchanged", "forward", "of_cell[H] * c_prev + of_cell[0]",
+          "of_cell[0] * c_prev + of_cell[H]", "numbers"),
     Fault("the candidate through sigma", "forward", "is_g ? tanh", "is_g && !is_g ? tanh", "numbers"),
     Fault("h of the step before last", "forward", "h_prev[s_cell * H4 + unit] = h_t", "h_t", "numbers"),
     Fault("one gate's part of dh is left out", "backward", "+ part[2 * H] + part[3 * H]", "+ part[2 * H]",
           "numbers", 2, 0),
     Fault("dc without f", "backward", "dc_t *= f;", "", "numbers"),
-    Fault("the columns from H to H4 are not zero", "forward", "k < SEQUENCES * H4", "k < SEQUENCES * H", "numbers",
+    Fault("the columns from H to H4 are not zero", "forward", "k < SEQUENCES * H4", "k < SEQUENCES * H",
+          "numbers",
           case=CASE._replace(places=(8, 28))),
     Fault("the initial state is not written where it is zero", "forward", "h[at_cell] = c[at_cell] = 0;", ";",
           "numbers", case=FROM_ZERO),
-    Fault("the gradient of the last state is ignored", "backward", "gate == 0 && !from_zero", "false && !from_zero",
-          "numbers"),
+    Fault("the gradient of the last state is ignored", "backward", "gate == 0 && !from_zero",
+          "false && !from_zero", "numbers"),
     Fault("one block too few", "forward", "", "", "numbers", launch={"blocks": 2}),
     Fault("too little shared memory", "backward", "", "", "address", launch={"fewer_bytes": 128}),
 ]
@@ -102,7 +106,8 @@ FAULTS = [
 HARMLESS = [
     Fault("one barrier more", "forward", BARRIER, BARRIER + BARRIER, "it costs time only", 4, 2),
     Fault("no unrolling", "backward", "#pragma unroll", "//", "the same sums in the same order", 9),
-    Fault("one block too many", "backward", "", "", "its sequences are after the end of the batch, so it does nothing",
+    Fault("one block too many", "backward", "", "",
+          "its sequences are after the end of the batch, so it does nothing",
           launch={"blocks": 4}),
 ]
 
@@ -128,5 +133,3 @@ def caught(fault, how):
     except AssertionError:
         return True
     return False
-
-
