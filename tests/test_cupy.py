@@ -225,13 +225,3 @@ def test_tokens_on_the_device_are_sorted_there(standin):
 def test_the_start_is_the_same_bits(standin):
     here, there = (PoemModel(11, 5, 6, backend=name, seed=3) for name in ("numpy", "cupy"))
     assert np.array_equal(here.flat_parameters, there.backend.to_host(there.flat_parameters))
-
-
-# On a device, where one answers
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not has_device(), reason="no NVIDIA GPU answers here")
-@pytest.mark.parametrize("dtype", STEP_BOUND)
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_twenty_steps_on_a_device(corpus_file, recipe, dtype):
-    assert largest_difference(Corpus.load(corpus_file), recipe, dtype) <= STEP_BOUND[dtype]

@@ -140,8 +140,13 @@ def make_module():
     """The module, to be put into sys.modules as `cupy`."""
     module = types.ModuleType("cupy")
     vars(module).update(FUNCTIONS, ElementwiseKernel=ElementwiseKernel, RawKernel=RawKernel, ndarray=ndarray)
-    runtime = types.SimpleNamespace(driverGetVersion=lambda: 13000, getDeviceCount=lambda: 1,
-                                    getDevice=lambda: 0)
+    module.__version__ = "the stand-in"
+    runtime = types.SimpleNamespace(
+        driverGetVersion=lambda: 13000, getDeviceCount=lambda: 1, getDevice=lambda: 0,
+        deviceSynchronize=lambda: None,
+        getDeviceProperties=lambda device: {"name": b"the stand-in", "major": 7, "minor": 5})
+    module.get_default_memory_pool = lambda: types.SimpleNamespace(used_bytes=lambda: 0,
+                                                                   total_bytes=lambda: 0)
     module.cuda = types.SimpleNamespace(runtime=runtime, Device=Device)
     types_of = types.SimpleNamespace(COMPUTE_TYPE_TF32=4, COMPUTE_TYPE_DEFAULT=1)
     module._core = types.SimpleNamespace(_routines_linalg=types_of,
