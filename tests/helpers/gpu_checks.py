@@ -24,8 +24,8 @@ SHAPES = [(1, 1, 1), (25, 32, 128), (7, 5, 33), (25, 9, 100), (20, 6, 200), (9, 
 
 def worst_of(figures, bound):
     """The figures, and whether all are within the bound; NaN is not."""
-    return {"bound": bound, "worst": max(figures.values()), **figures},
-    all(f <= bound for f in figures.values())
+    is_right = all(figure <= bound for figure in figures.values())
+    return {"bound": bound, "worst": max(figures.values()), **figures}, is_right
 
 
 def loop_errors(dtype, shapes=SHAPES):
