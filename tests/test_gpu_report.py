@@ -1,6 +1,9 @@
 """The report of `make gpu`: what it says without a device, and its logic on the stand-in for CuPy."""
 
 import json
+import os
+import subprocess
+import sys
 
 import gpu_report
 import numpy as np
@@ -106,6 +109,21 @@ def test_the_timings_have_every_contender(standin):
     assert list(figures["failed"]) == ["nobody"] and "\n" not in figures["failed"]["nobody"]
     figures, right = gpu_benchmark.loop_times(4, 2, 2, 3, **timing)
     assert right and len(figures["microseconds a time step"]) == 4
+
+
+@needs_compiler
+def test_the_estimate_counts_a_whole_step():
+    root = gpu_report.ROOT
+    done = subprocess.run([sys.executable, root / "benchmarks" / "gpu_roofline.py", "--hidden-size", "8",
+                           "--batch-size", "2", "--steps", "2"], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"})
+    lines = done.stdout.splitlines()
+    cells = {line.split("|")[1].strip(): line.split("|")[2:] for line in lines if line.startswith("|")}
+    assert lines[0] == "An estimate, not a measurement." and cells["all"][0].strip() == "29"
+    assert cells["lstm_forward"][2].strip() == f"{2 * 2 * 2 * 2 * 4 * 8 * 8 / 1e6:.0f}"
+    for line in lines[-3:]:
+        low, high = (float(figure) for figure in line[20:].split(" to "))
+        assert 0 < low < high
 
 
 def test_an_epoch_that_cannot_begin_is_told_in_one_line(tmp_path):

@@ -29,6 +29,8 @@ class TorchBackend(Backend):
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def use_tf32(self, on: bool) -> None:
+        if self.device.type == "cpu":
+            super().use_tf32(on)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = on
 
     def to_device(self, array: Any) -> torch.Tensor:

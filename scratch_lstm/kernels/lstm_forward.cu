@@ -52,27 +52,22 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) lstm_forward(
             h_prev[s_cell * H4 + unit] = h[at_cell];
         }
     }
-    real next[SEQUENCES];                                 // W x of the step that comes
-    #pragma unroll
-    for (int s = 0; s < SEQUENCES; ++s)
-        next[s] = has_row && first + s < B ? z[at_row + s * 4 * H] : real(0);
     __syncthreads();
 
     for (int t = 0; t < T; ++t) {
-        real z_row[SEQUENCES];
+        real Wx[SEQUENCES], Uh[SEQUENCES];                // read now, so that it is there after the product
         #pragma unroll
         for (int s = 0; s < SEQUENCES; ++s) {
-            z_row[s] = next[s] + bias;
-            if (has_row && t + 1 < T && first + s < B)
-                next[s] = z[at_row + (B + s) * 4 * H];
+            Wx[s] = has_row && first + s < B ? z[at_row + s * 4 * H] : real(0);
+            Uh[s] = 0;
         }
         #pragma unroll
         for (int j = 0; j < IN_REGISTERS; j += 4)
             #pragma unroll
             for (int s = 0; s < SEQUENCES; ++s) {
                 const Four v = *(const Four*)(h_prev + s * H4 + j);
-                z_row[s] += U_register[j] * v.a + U_register[j + 1] * v.b
-                          + U_register[j + 2] * v.c + U_register[j + 3] * v.d;
+                Uh[s] += U_register[j] * v.a + U_register[j + 1] * v.b
+                       + U_register[j + 2] * v.c + U_register[j + 3] * v.d;
             }
         if (has_row) {
             #pragma unroll 2
@@ -81,7 +76,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) lstm_forward(
                 #pragma unroll
                 for (int s = 0; s < SEQUENCES; ++s) {
                     const Four v = *(const Four*)(h_prev + s * H4 + IN_REGISTERS + j);
-                    z_row[s] += u[0] * v.a + u[4 * H] * v.b + u[8 * H] * v.c + u[12 * H] * v.d;
+                    Uh[s] += u[0] * v.a + u[4 * H] * v.b + u[8 * H] * v.c + u[12 * H] * v.d;
                 }
             }
             #pragma unroll 4
@@ -89,11 +84,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) lstm_forward(
                 const real u = U[row * H + j];
                 #pragma unroll
                 for (int s = 0; s < SEQUENCES; ++s)
-                    z_row[s] += u * h_prev[s * H4 + j];
+                    Uh[s] += u * h_prev[s * H4 + j];
             }
             #pragma unroll
             for (int s = 0; s < SEQUENCES; ++s) {
-                const real gate = is_g ? tanh(z_row[s]) : sigma(z_row[s]);             // (6.53)-(6.56)
+                const real z_row = Uh[s] + (Wx[s] + bias);
+                const real gate = is_g ? tanh(z_row) : sigma(z_row);                   // (6.53)-(6.56)
                 gates[s * 4 * H + row] = gate;
                 if (first + s < B)
                     z[at_row + s * 4 * H] = gate;

@@ -81,9 +81,12 @@ FAULTS = [
     Fault("a gate after the end of the batch", "forward", "if (first + s < B)\n", "if (true)\n", "address"),
     Fault("a cell after the end of the batch", "backward", "&& first + s_cell < B;", "&& true;", "address"),
     Fault("a cell after the end of the batch", "forward", "&& first + s_cell < B;", "&& true;", "address"),
-    Fault("the step after the last is read", "forward", "t + 1 < T", "t < T", "address"),
+    Fault("a sequence after the end of the batch is read", "forward", "has_row && first + s < B ? z",
+          "has_row ? z", "address"),
     Fault("the step before the first is read", "backward", "if (t > 0)", "if (t >= 0)", "address"),
-    Fault("the next step's input is this step's", "forward", "(B + s) * 4 * H", "s * 4 * H", "numbers"),
+    Fault("the input of every step is the first one's", "forward", "at_row += B * 4 * H", "at_row += 0",
+          "numbers"),
+    Fault("no bias", "forward", "(Wx[s] + bias)", "Wx[s]", "numbers"),
     Fault("a step is B - 1 sequences on", "backward", "at -= B * H", "at -= (B - 1) * H", "numbers"),
     Fault("i and f exchanged", "forward", "of_cell[H] * c_prev + of_cell[0]",
           "of_cell[0] * c_prev + of_cell[H]", "numbers"),
@@ -119,7 +122,7 @@ def check(fault, how):
         with suppress(cuda_on_cpu.SanitizerError):
             run_apart(*launch, ["forward"], fault.text, **fault.launch)
     elif how == "numbers":
-        expected = reference(fault.case)
+        expected = reference(fault.case, "float64")
         for found in run_apart(*launch, cuda_on_cpu.ORDERS, fault.text, **fault.launch):
             for name, error in errors(found, expected).items():
                 assert error <= 1e-6, f"{name}: {error:.1e}"
