@@ -6,7 +6,8 @@ The step runs on the stand-in for CuPy, which counts launches, bytes of arrays (
 operations. A launch takes the longest of its operations at the card's peak, its bytes at the memory's speed,
 and the least time of any launch. A time loop takes, on the multiprocessor of its block, the operations and
 the reads of shared memory in each step: one beside the other in the low figure, one after the other with
-LATENCY cycles in the high one. Python makes the next launches while the card works, so the longer of the two counts.
+LATENCY cycles in the high one. Python makes the next launches while the card works, so the longer of the two
+counts.
 """
 
 from __future__ import annotations
