@@ -53,7 +53,7 @@ dist: .venv/dist.installed
 wheel: dist
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
-.venv/train.installed: EXTRAS = corpus,plots
+.venv/train.installed: EXTRAS = corpus,fast,plots,rhyme
 .venv/test.installed: EXTRAS = corpus,fast,plots,torch,test
 .venv/lint.installed: EXTRAS = lint
 .venv/mutants.installed: EXTRAS = fast,torch,test,mutants

@@ -1,10 +1,9 @@
 """Train on the course's 12,842 quatrains with a fixed split, and print the held-out loss of each epoch.
 
-    python benchmarks/course_lines.py FILE --recipe small --seed 0 --out runs/NAME
+    python benchmarks/course_lines.py FILE --recipe best --seed 0 --out runs/NAME
 
 FILE has one poem a line. Held out are the first 642 of numpy.random.default_rng(0).permutation(12842),
-whatever
-the seed, so the figures of several seeds and of other programs are of the same poems.
+whatever the seed, so the figures of several seeds and of other programs are of the same poems.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ from scratch_lstm.training.run_directory import RunDirectory
 from scratch_lstm.training.settings import RECIPES, Settings
 from scratch_lstm.training.trainer import Trainer
 from threadpoolctl import threadpool_limits
+
+from train_poems import FACTORIES
 
 HELD_OUT = 642
 
@@ -46,13 +47,14 @@ def main() -> None:
     changed = {name: json.loads(value) for name, _, value in (entry.partition("=") for entry in args.set)}
     settings = Settings(**{"backend": "numba", **RECIPES[args.recipe], "seed": args.seed, **changed})
     corpus, run, progress = FixedSplit.load(args.file), RunDirectory(args.out), Progress()
-    learner, began = commands.build_learner(settings, corpus, {}), time.perf_counter()
+    learner, began = commands.build_learner(settings, corpus, FACTORIES), time.perf_counter()
     with threadpool_limits(1, user_api="blas"), run.lock(new=True):
         run.write_config(run_config.of(settings, corpus))
         trainer = Trainer(settings, corpus, learner, run, progress, "")
         trainer.run()
+    parameters = sum(p.size for p in learner.model.parameters.values())
     print(json.dumps({"recipe": args.recipe, "seed": args.seed, "best": trainer.position.best_loss,
-                      "epoch": trainer.position.best_epoch, "parameters": learner.model.flat_parameters.size,
+                      "epoch": trainer.position.best_epoch, "parameters": parameters,
                       "seconds": round(time.perf_counter() - began)}))
 
 

@@ -9,6 +9,10 @@ class InputError(ValueError):
     """Bad input. The message is one line: what is wrong, where (file, line), and what to do."""
 
 
+class SharedError(InputError):
+    """Bad input that all workers of a distributed run find at the same place: one of them prints it."""
+
+
 class DivergedError(ArithmeticError):
     """A loss or a gradient norm that is not finite; the message names the step."""
 
@@ -18,6 +22,10 @@ def one_line(text: str) -> str:
     or a prompt may hold any of them, and a message is one line."""
     return "".join(character if unicodedata.category(character) not in UNSEEN
                    else character.encode("unicode_escape").decode() for character in text)
+
+
+class WorkerLost(OSError):
+    """Another worker of a distributed run has ended, or does not answer any more."""
 
 
 class OutputError(OSError):

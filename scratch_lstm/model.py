@@ -105,9 +105,13 @@ class PoemModel:
         return {"dropout": self.dropout, "tie_embedding": self.tie_embedding,
                 "embedding_dropout": self.embedding_dropout, "shared_masks": self.shared_masks}
 
+    @property
+    def masks(self) -> list[Array | None]:
+        """The dropout masks of the latest forward: of the embedding, then of the output of each layer."""
+        return [self.x_mask, *self.lstm.masks[:-1], self.mask]
+
     def replica(self, flat_parameters: Array | None = None) -> PoemModel:
-        """A model that shares this one's parameters, or has those given, and has gradients and buffers of its
-        own."""
+        """A model with this one's parameters, or those given, and its own gradients and buffers."""
         options: dict[str, Any] = {**self.sizes, **self.options}
         replica = PoemModel(**options, backend=self.backend, dtype=self.flat_parameters.dtype)
         replica._bind_flat(self.flat_parameters if flat_parameters is None else flat_parameters)
@@ -137,8 +141,7 @@ class PoemModel:
         [0, V), or a state of another shape.
         """
         tokens, _ = self.backend.send_tokens(self._checked(tokens, 1), last=False)
-        x = self._embedded(tokens)
-        h, state = self.lstm.forward(x, state)                                          # (T, B, H)
+        h, state = self.lstm.forward(self._embedded(tokens), state)                     # (T, B, H)
         return self.linear.forward(self._dropped(h)).reshape(*tokens.shape, -1), state
 
     def loss(self, tokens: Array) -> Array:

@@ -36,6 +36,8 @@ EQUIVALENT = [
     ("poems/corpus.py", r"if len\(same\) else [12]", "without poems no batch is made, of whatever size"),
     ("poems/generate.py", r"if (temperature is not None|\(temperature is not None\) or True) else [01]",
      "a greedy choice reads no draws"),
+    ("kernels/numpy_adam.py", r"if keep != [12]:", "a product with 1 changes no bit; keep is never above 1"),
+    ("lstm.py", r"math\.sqrt\(shape\[0\] //? 4\)", "shape[0] is 4H"),
     ("gradcheck.py", r'method == "central" and error >=? bound', "a row at its bound is ok, rounding or not"),
     ("poems/vocabulary.py", r"places <=? set\(self\.words\)", "G and E are words and never in a form"),
     ("poems/generate.py", r"\.astype\((np\.float64|None)\)", "to NumPy None is float64"),

@@ -8,6 +8,7 @@ import pytest
 from helpers.small_run import TINY
 
 import train_poems
+from scratch_lstm.training import command_line
 from scratch_lstm.poems import characters
 from scratch_lstm.poems.not_poems import BINARY, TEXTS
 from scratch_lstm.poems.reader import Reading, read_bytes, read_poems
@@ -15,7 +16,7 @@ from scratch_lstm.poems.reader import Reading, read_bytes, read_poems
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = ["files.md", "files.zh.md"]
 FENCE = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-PARSER = train_poems.make_parser("x")
+PARSER = command_line.make_parser("x")
 each = pytest.mark.parametrize("name", PAGES)
 
 
@@ -55,8 +56,8 @@ def test_every_flag_exists_and_every_command_parses(name, capsys):
 
 @each
 def test_the_flags_of_reading_are_all_there(name):
-    for field in train_poems.READING:
-        assert train_poems.flag(field) in text_of(name)
+    for field in command_line.READING:
+        assert command_line.flag(field) in text_of(name)
 
 
 def test_the_rule_for_characters_is_the_programs():

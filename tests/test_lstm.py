@@ -177,6 +177,7 @@ def test_backward_needs_a_forward_and_a_dh_that_fits(backend):
 
 @pytest.mark.parametrize("options, message", [
     (dict(num_layers=0), "num_layers is 0; it must be an integer, 1 or more"),
+    (dict(output_size=0), "output_size is 0; it must be an integer, 1 or more"),
     (dict(hidden_size=-1), "hidden_size is -1"), (dict(input_size=2.0), "input_size is 2.0"),
     (dict(dropout=1.0), "dropout is 1.0; it must be from 0 to below 1"),
     (dict(dropout=1.5), "dropout is 1.5"),

@@ -107,13 +107,14 @@ def test_adam_is_torchs_for_other_values(backend, options):
     np.testing.assert_allclose(p, theirs.detach().numpy(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("keep", [1.0, 0.8])
 @pytest.mark.parametrize("size", [1, 7, numpy_adam.PIECE, numpy_adam.PIECE + 1])
-def test_the_pieces_are_the_printed_formula(size):
+def test_the_pieces_are_the_printed_formula(size, keep):
     rng = np.random.default_rng(3)
     one = [rng.normal(size=size) for _ in range(3)] + [rng.random(size)]
     other = [a.copy() for a in one]
-    numpy_adam.update(*one, 1e-2, 0.3, 0.9, 0.99, 1e-4)
-    numpy_adam.reference_update(*other, 1e-2, 0.3, 0.9, 0.99, 1e-4)
+    numpy_adam.update(*one, 1e-2, 0.3, 0.9, 0.99, 1e-4, keep)
+    numpy_adam.reference_update(*other, 1e-2, 0.3, 0.9, 0.99, 1e-4, keep)
     for a, b in zip(one, other):
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-15)        # m may nearly cancel
 

@@ -37,11 +37,11 @@ from scratch_lstm.training import data_parallel, learner, trainer
 
 
 def check(test, **arguments):
-    """A test of the suite with its arguments; of one that hypothesis drives, a single example. The faults are
-    planted in what NumPy runs."""
+    """A test of the suite with its arguments; of one that hypothesis drives, a single example. Without
+    another backend the faults are planted in what NumPy runs."""
     test = getattr(getattr(test, "hypothesis", None), "inner_test", test)
     if "backend" in inspect.signature(test).parameters:
-        arguments["backend"] = "numpy"
+        arguments.setdefault("backend", "numpy")
     if "tmp_path" in arguments:
         run = partial(in_a_folder, test, arguments)
     else:
@@ -52,7 +52,7 @@ def check(test, **arguments):
 
 ROW = dict(T=3, B=3, D=2, H=3, L=2, E=2, V=7, dropout=0.4, output=None, shared=False, tied=False,
            embedding_dropout=0.0, state="given", uses="h h_n c_n", backend="numpy",
-           dtype="float64", threads=1, extra=2, clip="off")
+           dtype="float64", threads=1, shards=0, extra=2, clip="off")
 
 
 def size(which, **changed):
@@ -266,7 +266,7 @@ FAULTS = [
     Fault("adam: the decay without the learning rate", [(
         optim, "1 - self.learning_rate * self.weight_decay", "1 - 1e-3 * self.weight_decay")], ADAMW, ADAM),
     Fault("shards: a shard weighted by 1 / shards", [(
-        data_parallel, "weight = shard.shape[1] / B", "weight = 1 / len(shards)")],
+        data_parallel, "(end - begin) / B", "1 / len(parts)")],
         size("training step", threads=2, extra=1, backend="numba"),
         size("training step", threads=2, extra=0, backend="numba")),
     Fault("shards: the masks of one shard for all", [(
@@ -277,8 +277,10 @@ FAULTS = [
         data_parallel, "model.training = True", "model.training = number == 0")],
         check(test_dropout.test_every_shard_drops)),
     Fault("shards: the mean over the first batch's size", [(
-        data_parallel, "B = tokens.shape[1]", "B = self.__dict__.setdefault('first', tokens.shape[1])")],
-        check(test_every_size.test_every_batch_of_an_epoch, threads=1, tmp_path=None),
+        data_parallel, "B, model = tokens.shape[1],",
+        "B, model = self.__dict__.setdefault('first', tokens.shape[1]),")],
+        check(test_every_size.test_every_batch_of_an_epoch, backend="numba", threads=2,
+              tmp_path=None),
         size("training step")),
     Fault("learner: every step draws the same masks", [(
         learner, "(settings.seed, DROPOUT, number)", "(settings.seed, DROPOUT, 0)")],
@@ -302,9 +304,9 @@ FAULTS = [
         "position.loss_sum += loss\n            position.predictions += 1")],
         check(test_trainer.test_reported_losses_are_means_over_predictions, tmp_path=None)),
     Fault("trainer: the held-out loss as the mean of batches", [(
-        trainer, "total += self.learner.loss(batch) * count_predictions(batch)\n            "
-                 "predictions += count_predictions(batch)",
-        "total += self.learner.loss(batch)\n            predictions += 1")],
+        trainer, "losses.append(self.learner.loss(batch) * count_predictions(batch) if mine else 0.0)\n"
+                 "            predictions += count_predictions(batch)",
+        "losses.append(self.learner.loss(batch) if mine else 0.0)\n            predictions += 1")],
         check(test_trainer.test_reported_losses_are_means_over_predictions, tmp_path=None)),
     Fault("trainer: an infinite gradient norm passes", [(
         trainer, "(math.isfinite(loss) and math.isfinite(norm))", "math.isfinite(loss)")],

@@ -230,3 +230,9 @@ def test_the_command_says_that_nothing_rhymes(main, tmp_path):
     status, printed = main("--generate", tmp_path / "run", "--strict", "--rhyme", "--prompt", "月")
     assert status == 0 and "# no characters of the vocabulary rhyme in a level tone" in printed
     assert "# 0 of 1 rhyme (Pingshui)" in printed or "# 1 of 1 rhyme (Pingshui)" in printed
+
+
+def test_what_is_written_rhymes_in_the_usual_form_of_a_character():
+    """听 is 聽 (青), and also a rare 听 (文)."""
+    assert rhymes("听闻", pingshui()) and not rhymes("听闻", pingshui(usual=True))
+    assert rhymes("听青", pingshui(usual=True)) and rhymes("东風", pingshui(usual=True))

@@ -100,8 +100,8 @@ def test_the_log_of_a_step(recorded):
     run = recorded()
     step, given = run.learner.step, []
 
-    def keep(tokens, number):
-        loss, norm = step(tokens, number)
+    def keep(tokens, number, rate):
+        loss, norm = step(tokens, number, rate)
         given.append({"step": number + 1, "epoch": 1, "loss": float(loss), "gradient_norm": float(norm)})
         return loss, norm
 
@@ -147,7 +147,7 @@ def test_a_log_that_fails_is_said_once_each_time(recorded):
 @pytest.mark.parametrize("loss, norm", [(math.nan, 1.0), (1.0, math.inf)])
 def test_the_step_that_diverged_is_named(recorded, loss, norm):
     run, number = recorded(replace(QUIET, log_every=3)), iter(range(9))
-    run.learner.step = lambda tokens, _: (loss, norm) if next(number) == 1 else (0.5, 0.5)
+    run.learner.step = lambda *_: (loss, norm) if next(number) == 1 else (0.5, 0.5)
     with pytest.raises(DivergedError) as error:
         run.run()
     assert str(error.value) == f"step 2 (epoch 1): the loss is {loss}, the gradient norm {norm}"
@@ -238,3 +238,13 @@ def test_without_a_prompt_and_without_an_interruption(corpus_file, tmp_path):
     one = Trainer(MIXED, corpus, make_learner(MIXED, len(corpus.vocabulary)), run, Recorder())
     assert one.prompt == "" and one.interrupted() is False
     assert one.run()
+
+
+def test_a_log_that_cannot_be_written_is_said_once_for_each_time(recorded):
+    run, said = recorded(), []
+    results = iter(["disk full", "disk full", None, "disk full"])
+    run.run_directory.log = lambda lines: next(results)
+    run.progress.say = said.append
+    for _ in range(4):
+        run._log([])
+    assert said == ["log.jsonl cannot be written (disk full); the training goes on"] * 2

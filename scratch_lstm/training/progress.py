@@ -29,6 +29,13 @@ class Progress:
         self.begun_with = 0                     # poems done at that time
         self.reader_gone = False
 
+    @classmethod
+    def silent(cls) -> Progress:
+        """One that prints nothing."""
+        progress = cls()
+        progress.out = progress.bar_on = None
+        return progress
+
     def say(self, line: str = "") -> None:
         """Print a line above the bar."""
         if self.out is None:

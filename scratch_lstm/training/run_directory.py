@@ -54,6 +54,11 @@ class RunDirectory:
         return f"{self.program} --resume {shlex.quote(str(self.path))}"
 
     @property
+    def has_config(self) -> bool:
+        """Whether a run has begun here."""
+        return os.path.lexists(self._config)
+
+    @property
     def best_or_last(self) -> Path:
         """The model of the epoch with the lowest held-out loss, if there is one; else the last one."""
         return self.best if os.path.lexists(self.best) else self.model
@@ -154,6 +159,26 @@ class RunDirectory:
     def read_log(self, size: int | None = None) -> list[dict[str, Any]]:
         """The lines of log.jsonl, each checked; see RunLog.read."""
         return self._log.read(size)
+
+
+class ReadRun(RunDirectory):
+    """The same for a worker that leaves all writing to another one: its methods that write do nothing."""
+
+    @contextmanager
+    def lock(self, new: bool = False) -> Iterator[None]:
+        yield
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        pass
+
+    def save(self, *arguments: Any, **options: Any) -> None:
+        pass
+
+    def go_back(self, position: Position) -> None:
+        pass
+
+    def log(self, lines: list[dict[str, Any]]) -> str | None:
+        return None
 
 
 def is_empty_file(path: Path) -> bool:

@@ -13,9 +13,14 @@ def learning_rate(settings: Settings, step: int, steps: int) -> float:
     warm-up, w steps:  rate * (step + 1) / w
     cosine, after it:  rate * (1 + cos(pi * (step - w) / (steps - w))) / 2
 
+    With settings.rate_for_batch all of it is multiplied by sqrt(batch size / that batch size): the noise of
+    the mean gradient of B poems falls with sqrt(B), and Adam's step is the gradient over its own size.
+
     derivations/13_better_poems.md, section 13.4.
     """
     rate, warmup = settings.learning_rate, settings.warmup
+    if settings.rate_for_batch:
+        rate *= math.sqrt(settings.batch_size / settings.rate_for_batch)
     if step < warmup:
         return rate * (step + 1) / warmup
     if settings.schedule == "cosine":

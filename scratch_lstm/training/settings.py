@@ -11,15 +11,16 @@ from ..errors import InputError
 from .schema import LARGEST, from_json
 
 SCHEDULES = ("constant", "cosine")
+REDUCES = ("ordered", "fast")
 COUNTS = ("epochs", "batch_size", "embedding_size", "hidden_size", "num_layers", "threads", "log_every",
           "save_every")            # 1 or more
-OR_ZERO = ("batch_characters", "warmup", "patience")
+OR_ZERO = ("batch_characters", "warmup", "patience", "shards", "rate_for_batch")
 LARGEST_SEED = 9 * 10**12          # torch's generator takes a million times as much
 MOST_THREADS = 1024
 # settings that the first runs do not have, and what those runs did
 LATER = {"batch_characters": LARGEST, "embedding_dropout": 0.0, "shared_masks": False, "tie_embedding": False,
          "schedule": "constant", "warmup": 0, "weight_decay": 0.0, "average": 0.0, "patience": 0,
-         "tf32": False}
+         "tf32": False, "shards": 0, "reduce": "ordered", "rate_for_batch": 0}
 PER_POEM = 256                     # characters of a poem for which --batch-size alone decides
 
 
@@ -58,6 +59,13 @@ class Settings:
                                        "0 for 256 times --batch-size")
     tf32: bool = setting(False, "on a GPU: products of float32 may round their factors to 10 bits (TF32)")
     threads: int = setting(1, "of the matrix library (numpy, torch), or parts of each batch (numba)")
+    shards: int = setting(0, "parts into which a batch is cut and in whose order gradients are added: the "
+                             "result depends on them, not on threads or workers; 0 for one a thread, "
+                             "or 8 under torchrun")
+    reduce: str = setting("ordered", "how several workers add gradients: ordered, the same bits for any "
+                                     "number of them, or fast")
+    rate_for_batch: int = setting(0, "batch size that --learning-rate is for: at another it is scaled by the "
+                                     "square root of the ratio; 0 for any")
     log_every: int = setting(10, "steps between two readings of the loss from the device")
     save_every: int = setting(200, "steps between two checkpoints; each epoch ends with one too")
 
@@ -87,8 +95,9 @@ class Settings:
             raise InputError(f"a setting is greater than {LARGEST}; give a smaller one")
         if self.dtype not in ("float32", "float64"):
             raise InputError(f"--dtype {self.dtype}: it must be float32 or float64")
-        if self.schedule not in SCHEDULES:
-            raise InputError(f"--schedule {self.schedule}: it must be one of {', '.join(SCHEDULES)}")
+        for name, known in (("schedule", SCHEDULES), ("reduce", REDUCES)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{flag(name)} {getattr(self, name)}: it must be one of {', '.join(known)}")
         if self.patience and not self.held_out:
             raise InputError("--patience: without held-out poems there is no held-out loss; leave it out")
 
@@ -109,9 +118,9 @@ class Settings:
 # settings under one name; what a recipe does not have is Settings' default, and the command line overrides it
 RECIPES: dict[str, dict[str, Any]] = {
     "course": {},
-    "best": {"tie_embedding": True, "embedding_size": 200, "hidden_size": 320, "dropout": 0.5,
-             "embedding_dropout": 0.2, "shared_masks": True, "schedule": "cosine", "warmup": 200,
-             "weight_decay": 0.05},
+    "best": {"tie_embedding": True, "embedding_size": 200, "hidden_size": 320, "dropout": 0.3,
+             "embedding_dropout": 0.15, "shared_masks": True, "learning_rate": 4e-3, "schedule": "cosine",
+             "warmup": 200, "weight_decay": 0.05, "epochs": 18},
 }
 
 

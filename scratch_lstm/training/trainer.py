@@ -6,16 +6,18 @@ interrupted continues from its last saved position to exactly the same bits as o
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array
-from ..errors import DivergedError, InputError, one_line
+from ..errors import DivergedError, InputError, SharedError, one_line
 from ..poems.corpus import Corpus
 from ..poems.generate import generate
 from .learner import AnyLearner, count_predictions, epoch_rng
@@ -23,6 +25,7 @@ from .progress import Progress
 from .run_directory import RunDirectory
 from .schedule import learning_rate
 from .settings import Settings
+from .workers import ALONE, Workers, check_same
 
 
 class Trainer:
@@ -30,12 +33,13 @@ class Trainer:
 
     prompt: how the poem that is written after each epoch begins.
     interrupted: called after each step; when it returns True the run saves itself and stops.
+    workers: who shares the batches, each with a Trainer of its own; all but worker 0 have a ReadRun.
     """
 
     def __init__(self, settings: Settings, corpus: Corpus, learner: AnyLearner, run: RunDirectory,
                  progress: Progress, prompt: str = "",
-                 interrupted: Callable[[], bool] = lambda: False) -> None:
-        self.settings, self.corpus, self.learner = settings, corpus, learner
+                 interrupted: Callable[[], bool] = lambda: False, workers: Workers = ALONE) -> None:
+        self.settings, self.corpus, self.learner, self.workers = settings, corpus, learner, workers
         self.run_directory, self.progress, self.interrupted = run, progress, interrupted
         self.prompt = prompt
         self.train_indices, self.held_out_indices = corpus.split(settings.held_out, settings.seed)
@@ -62,6 +66,7 @@ class Trainer:
         Returns True, or False when interrupted before. Raises DivergedError. Call it only while the run's
         folder is locked: until then nothing has been written.
         """
+        check_same(self.workers, self._facts())
         self.run_directory.go_back(self.position)
         if self.position.step == 0:
             self._save()
@@ -97,7 +102,7 @@ class Trainer:
                     self._flush_losses()
                 position.seconds += time.perf_counter() - began
                 self.progress.advance(batch.shape[1], self.loss_text)
-                if self.interrupted() or self.progress.reader_gone:
+                if self.workers.any(self.interrupted() or self.progress.reader_gone):
                     self._save()
                     return False
                 if position.step % settings.save_every == 0:
@@ -140,8 +145,14 @@ class Trainer:
 
     def _save(self, is_best: bool = False) -> None:
         self._flush_losses()
-        self.run_directory.save(self.position, self.learner.arrays(), self.learner.result,
-                                self.corpus.vocabulary, is_best)
+        failed: InputError | None = None
+        try:
+            self.run_directory.save(self.position, self.learner.arrays(), self.learner.result,
+                                    self.corpus.vocabulary, is_best)
+        except InputError as error:
+            failed = error
+        if self.workers.any(failed is not None):        # then all stop, and the one that knows why says it
+            raise failed or SharedError("another worker could not save the run")
 
     def _end_epoch(self, epoch: int) -> None:
         """Read the last losses, measure on the held-out poems, write one poem, report, save."""
@@ -169,15 +180,26 @@ class Trainer:
         self._save(is_best)
         self.progress.say(summary)
 
+    def _facts(self) -> dict[str, Any]:
+        """What all workers must have in common before they begin."""
+        settings = {name: value for name, value in asdict(self.settings).items() if name != "threads"}
+        parameters = self.learner.model.backend.to_host(self.learner.model.flat_parameters)
+        return {"corpus": self.corpus.poems_sha256, "setting": settings, "step": self.position.step,
+                "start": hashlib.sha256(parameters.tobytes()).hexdigest(),
+                "version of NumPy": np.__version__}
+
     def evaluate(self, indices: np.ndarray) -> float | None:
         """Mean cross-entropy over all predictions in these poems, in nats; None where there are none."""
-        total, predictions = 0.0, 0
+        workers, losses, predictions = self.workers, [], 0
         keep = self.learner.model.backend.keep_corpus
-        for batch in self.corpus.batches(indices, self.settings.batch_size, None, keep,
-                                         self.settings.characters_in_batch):
-            total += self.learner.loss(batch) * count_predictions(batch)
+        batches = self.corpus.batches(indices, self.settings.batch_size, None, keep,
+                                      self.settings.characters_in_batch)
+        for number, batch in enumerate(batches):            # each worker measures some of them
+            mine = number % workers.size == workers.rank
+            losses.append(self.learner.loss(batch) * count_predictions(batch) if mine else 0.0)
             predictions += count_predictions(batch)
-        return total / predictions if predictions else None
+        losses = [sum(parts) for parts in zip(*workers.collect(losses))]
+        return sum(losses) / predictions if predictions else None
 
 
 def check_vectors(arrays: dict[str, np.ndarray], dtype: str, average: bool = False) -> None:

@@ -17,8 +17,10 @@ from ..poems.generate import carries, check_options, count_beginnings, generate
 from ..poems.prompts import fitted
 from ..poems.vocabulary import Vocabulary, has_form
 from . import checkpoint, memory
+from .ordered_sum import share
 from .run_directory import RunDirectory
 from .settings import MOST_THREADS
+from .workers import ALONE, Workers
 
 LAB_PROMPTS = ("日照香炉生", "清明时节雨", "风", "花", "雪", "月", "雨", "日", "朝", "三", "九")
 AT_A_TIME = 1000     # poems written as one batch
@@ -49,10 +51,10 @@ def write_poems(path: Path, prompts: list[str] | None, count: int, strict: bool,
 
 def print_poems(model: PoemModel, vocabulary: Vocabulary, prompts: list[str], strict: bool = False,
                 count: int = 1, say: Callable[[str], Any] = print, rhyme: bool = False, tones: bool = False,
-                **options: Any) -> list[str]:
-    """Write `count` poems for each prompt; say how they were chosen, how many have the form of the corpus,
-    how many rhyme and keep the tone pattern where that is asked for, and how many carry their acrostic.
-    Returns the first AT_A_TIME of them."""
+                workers: Workers = ALONE, **options: Any) -> list[str]:
+    """Write `count` poems for each prompt, each of the workers some of them; say how they were chosen, how
+    many have the form of the corpus, how many rhyme and keep the tone pattern where that is asked for, and
+    how many carry their acrostic. Returns the first AT_A_TIME of them."""
     if (rhyme or tones) and not strict:
         raise InputError("--rhyme and --tones are for poems in the form: give --strict with them")
     choices = Choices(vocabulary, rhyme, tones) if rhyme or tones else None
@@ -73,8 +75,11 @@ def print_poems(model: PoemModel, vocabulary: Vocabulary, prompts: list[str], st
     first: list[str] = []
     for batch in batches(prompts, count):
         some, ranks = map(list, zip(*batch))
-        poems = generate(model, vocabulary, some, strict=strict, seed=rng, ranks=ranks if greedy else None,
-                         allow=choices, **options)
+        first_one, last_one = share(len(batch), workers.rank, workers.size)
+        mine = slice(first_one, last_one)
+        parts = some[mine] and generate(model, vocabulary, some[mine], strict=strict, seed=rng,
+                                        ranks=ranks[mine] if greedy else None, allow=choices, **options)
+        poems = [poem for part in workers.collect(parts) for poem in part]
         first = first or poems
         for poem in poems:
             say(one_line(poem))

@@ -20,7 +20,7 @@ MODEL_FACTORS = {**SIZES, **MODEL_OPTIONS,
                  "backend": ["numpy", "numba", "cupy"], "dtype": ["float32", "float64"]}
 # a batch has `extra` poems more than threads: fewer, as many, one more, several more
 STEP_FACTORS = {"T": [1, 2, 5], "H": [1, 2, 5], "L": [1, 2, 3], **MODEL_OPTIONS,
-                "threads": [1, 2, 3], "extra": [-1, 0, 1, 4], "clip": ["off", "on"],
+                "shards": [0, 1, 2, 4], "threads": [1, 2, 3], "extra": [-1, 0, 1, 4], "clip": ["off", "on"],
                 "backend": ["numpy", "numba", "cupy"], "dtype": ["float32", "float64"]}
 
 
