@@ -2,7 +2,7 @@
 // The formulas are those of optim.py.
 
 // partial[block] = the sum of g^2 over every gridDim.x-th run of THREADS numbers
-extern "C" __global__ void __launch_bounds__(THREADS) sum_squares(const real* g, real* partial, int size)
+extern "C" __global__ void __launch_bounds__(THREADS, 1) sum_squares(const real* g, real* partial, int size)
 {
     extern __shared__ real scratch[];                      // [THREADS]
     real part = 0;
@@ -15,7 +15,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) sum_squares(const real* g,
 
 // g is scaled to a norm of at most max_norm, then p, m and v make one step, and average += share * (p - average)
 // where there is one. norm[0] is the norm before. Each block adds up the same partial sums in the same order.
-extern "C" __global__ void __launch_bounds__(THREADS) clip_adam(
+extern "C" __global__ void __launch_bounds__(THREADS, 1) clip_adam(
     const real* partial, real* norm, real* p, real* g, real* m, real* v, real* average,
     real max_norm, real step_size, real correction, real one_minus_beta1, real beta2, real one_minus_beta2,
     real epsilon, real keep, real share, int has_average, int partials, int size)

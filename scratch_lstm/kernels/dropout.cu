@@ -3,7 +3,7 @@
 
 // mask (size,): 0 where the random word of its place is below threshold, else scale. A thread takes four places,
 // because Philox gives four words.
-extern "C" __global__ void __launch_bounds__(THREADS) dropout_mask(
+extern "C" __global__ void __launch_bounds__(THREADS, 1) dropout_mask(
     real* mask, unsigned key_0, unsigned key_1, unsigned threshold, real scale, int size)
 {
     const unsigned place = blockIdx.x * THREADS + threadIdx.x;

@@ -4,7 +4,7 @@
 // not wait for a check.
 
 // logits (N, V) -> exponentials (N, V), which may be the same array, their sums (N,) and the losses (N,)
-extern "C" __global__ void __launch_bounds__(THREADS) softmax(
+extern "C" __global__ void __launch_bounds__(THREADS, 1) softmax(
     const real* logits, const long long* targets, real* exponentials, real* sums, real* losses, int V)
 {
     extern __shared__ real scratch[];                      // [THREADS]
@@ -39,7 +39,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) softmax(
 }
 
 // dlogits (N, V) = (softmax - one_hot(targets)) * scale; out may be the exponentials
-extern "C" __global__ void __launch_bounds__(THREADS) dlogits(
+extern "C" __global__ void __launch_bounds__(THREADS, 1) dlogits(
     const real* exponentials, const real* sums, const long long* targets, real* out, real scale, int V)
 {
     const long long row = (long long)blockIdx.x * V, target = targets[blockIdx.x];

@@ -1,7 +1,7 @@
 // Sums whose terms are always added in the same order, so that the same card gives the same bits twice.
 
 // mean[0] = the mean of N values; one block
-extern "C" __global__ void __launch_bounds__(THREADS) mean(const real* values, real* mean_of_all, int N)
+extern "C" __global__ void __launch_bounds__(THREADS, 1) mean(const real* values, real* mean_of_all, int N)
 {
     extern __shared__ real scratch[];                      // [THREADS]
     real part = 0;
@@ -13,7 +13,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) mean(const real* values, r
 }
 
 // total[j] += sum over n of a[n, j]; a (N, columns). A block takes 32 columns, THREADS / 32 rows at a time.
-extern "C" __global__ void __launch_bounds__(THREADS) add_column_sum(
+extern "C" __global__ void __launch_bounds__(THREADS, 1) add_column_sum(
     const real* a, real* total, int N, int columns)
 {
     extern __shared__ real scratch[];                      // [THREADS]
@@ -34,7 +34,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) add_column_sum(
 // table[rows[n], j] += values[n, j] for every n; table (V, columns), rows (N,), values (N, columns).
 // order (N,): the positions n sorted by their row, equal rows in the order of n. A block takes a place in that order
 // and 32 columns; if a new row begins there it adds up all positions of this row, otherwise it has nothing to do.
-extern "C" __global__ void __launch_bounds__(THREADS) add_rows(
+extern "C" __global__ void __launch_bounds__(THREADS, 1) add_rows(
     const long long* rows, const long long* order, const real* values, real* table, int N, int columns)
 {
     extern __shared__ real scratch[];                      // [THREADS]
