@@ -24,7 +24,7 @@ from scratch_lstm.training.settings import Settings
 needs_compiler = pytest.mark.skipif(cuda_on_cpu.compiler() is None, reason="no C++ compiler, or not Linux")
 if cuda_on_cpu.compiler() is not None and not all(map(cuda_on_cpu.has_sanitizer, ("thread", "address"))):
     pytestmark = pytest.mark.skip(reason="the C++ compiler lacks ThreadSanitizer or AddressSanitizer")
-EVERYDAY = 25                                      # faults; the rest are slow tests
+EVERYDAY = 20                                      # faults; the rest are slow tests
 COURSE = Case(T=7, B=5, H=128, sequences=2)        # U as at the course's size, in all three places
 ONE = Case(T=1, B=1, H=1)
 
@@ -95,6 +95,7 @@ def test_a_whole_step_has_no_race_and_touches_nothing_outside(launches, how):
 
 
 @needs_compiler
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel, which, how", [
     ("softmax", 0, "thread"), ("softmax", 1, "thread"), ("softmax", 2, "thread"), ("mean", 0, "thread"),
     ("mean", 1, "thread"), ("add_column_sum", 0, "thread"), ("add_rows", 0, "thread"),
@@ -115,6 +116,7 @@ def test_a_missing_barrier_around_the_loops_is_a_race(launches, kernel, which, h
 
 
 @needs_compiler
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel, old, new", [
     ("softmax", "target >= 0 && target < V", "true"),
     ("softmax", "v < V; v += THREADS)\n        if", "v <= V; v += THREADS)\n        if"),
