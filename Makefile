@@ -7,12 +7,13 @@ JOBS ?= 2
 EXAMPLES ?= 1000
 PORT ?= 8000
 
-.PHONY: help train test slow fuzz lint mutants dist wheel site site-serve site-test clean
+.PHONY: help train test slow gpu fuzz lint mutants dist wheel site site-serve site-test clean
 
 help:
 	@echo "make train    train on Tang quatrains, then write poems (RECIPE=course, EPOCHS=3, THREADS=1, ARGS=...)"
 	@echo "make test     every test but the slow ones, on JOBS=2 processes"
 	@echo "make slow     the slow tests"
+	@echo "make gpu      on a machine with an NVIDIA GPU: all checks and timings, in gpu-report.json"
 	@echo "make fuzz     random files, run folders, flags and prompts (EXAMPLES=1000 of each kind)"
 	@echo "make lint     flake8 and mypy"
 	@echo "make mutants  change the code one place at a time; the tests must notice (a long run)"
@@ -32,6 +33,9 @@ test: .venv/test.installed
 
 slow: .venv/test.installed
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+gpu: .venv/test.installed
+	$(BIN)/python tests/gpu_report.py $(ARGS)
 
 fuzz: .venv/test.installed
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/test_fuzz.py $(ARGS)

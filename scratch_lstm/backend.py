@@ -14,78 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from . import functional
+from .cupy_backend import CupyBackend
 from .errors import InputError
-from .kernels import numpy_adam, numpy_cell, numpy_scatter
-from .kernels.protocols import AdamUpdate, Cell, Loss, ScatterAdd, TimeLoop
+from .numpy_backend import DTYPES, Array, Backend
 
-Array = Any  # numpy.ndarray, or the array of another module with its interface
-DTYPES = ("float32", "float64", "complex64", "complex128")   # of parameters; inputs may be float16 too
-
-
-class Backend:
-    """NumPy on the host. Other backends have the same members.
-
-    xp:       the array module
-    cell:     one time step of the LSTM cell
-    loop:     the time loops of lstm.py as one call, for float32 and float64; None: lstm.py's own loop runs
-    loss:     softmax with cross-entropy
-    adam:     Adam's update
-    scatter:  the embedding's scatter-add
-    threads_share_batch: whether several threads each take a part of a batch (training/data_parallel.py);
-              otherwise the threads belong to the matrix library
-    """
-
-    name = "numpy"
-    xp: ModuleType = np
-    cell: Cell = numpy_cell
-    loop: TimeLoop | None = None
-    loss: Loss = functional
-    adam: AdamUpdate = numpy_adam
-    scatter: ScatterAdd = numpy_scatter
-    threads_share_batch = False
-
-    def to_device(self, array: np.ndarray) -> Array:
-        """A host array, where this backend computes."""
-        return array
-
-    def to_host(self, array: Array) -> np.ndarray:
-        """An array of this backend as a NumPy array."""
-        return np.asarray(array)
-
-    def loop_for(self, dtype: Any) -> TimeLoop | None:
-        """The compiled time loop, if the backend has one and this dtype is float32 or float64."""
-        return self.loop if np.dtype(dtype).kind == "f" else None
-
-    def as_array(self, values: Any, name: str, dtype: Any) -> Array:
-        """`values` (an array, lists, a tensor) as an array of this backend: floating-point numbers stay
-        as they are, integers become `dtype`. Raises ValueError for anything else."""
-        try:
-            array = self.xp.asarray(values)
-        except Exception as error:   # whatever the object's own conversion raises
-            raise ValueError(f"{name}: a {type(values).__name__} that cannot be read as an array "
-                             f"({error})") from None
-        if array.dtype.kind in "iub":
-            return array.astype(dtype)
-        if array.dtype.name not in ("float16", *DTYPES):
-            raise ValueError(f"{name} has dtype {array.dtype}; it must be float16 or {', '.join(DTYPES)}")
-        return array
-
-    def check_indices(self, indices: Array, size: int, name: str) -> None:
-        """Raise ValueError unless every integer is in [0, size)."""
-        functional.check_indices(indices, size, name)
-
-    def uniform(self, rng: np.random.Generator, bound: float, shape: tuple[int, ...], dtype: Any,
-                draws: int = 1) -> Array:
-        """Uniform in [-bound, bound), or the sum of so many draws. Always drawn on the host in float64, so
-        that every backend and every dtype starts from the same numbers."""
-        total = rng.uniform(-bound, bound, (draws, *shape)).sum(axis=0)
-        return self.to_device(total.astype(dtype))
-
-    def dropout_mask(self, rng: np.random.Generator, rate: float, shape: tuple[int, ...],
-                     dtype: Any) -> Array:
-        """0 with probability `rate`, else 1 / (1 - rate): the mean of what passes is kept."""
-        return self.to_device((rng.random(shape) >= rate).astype(dtype) / np.asarray(1 - rate, dtype))
+__all__ = ["DTYPES", "Array", "Backend", "CupyBackend", "NumbaBackend", "Workspace", "check_settings",
+           "get_backend"]
 
 
 class NumbaBackend(Backend):
@@ -103,31 +37,6 @@ class NumbaBackend(Backend):
 
         from .kernels import numba_adam, numba_loop, numba_loss, numba_scatter
         self.loop, self.loss, self.adam, self.scatter = numba_loop, numba_loss, numba_adam, numba_scatter
-
-
-class CupyBackend(Backend):
-    """CuPy arrays on an NVIDIA GPU. Raises InputError, which says what is missing and how to install it."""
-
-    name = "cupy"
-
-    def __init__(self) -> None:
-        from .kernels.cupy_device import import_cupy
-        self.xp = import_cupy()
-        from .kernels import cupy_adam, cupy_cell, cupy_loop, cupy_loss, cupy_scatter
-        self.cell, self.loop, self.loss = cupy_cell, cupy_loop, cupy_loss
-        self.adam, self.scatter = cupy_adam, cupy_scatter
-
-    def to_device(self, array: Array) -> Array:
-        return self.xp.asarray(array)
-
-    def to_host(self, array: Array) -> np.ndarray:
-        return self.xp.asnumpy(array)
-
-    def check_indices(self, indices: Array, size: int, name: str) -> None:
-        """Host arrays only. A check on the device would make the host wait for it in every step; there
-        kernels/cupy_loss.py gives the loss NaN for a wrong target."""
-        if isinstance(indices, np.ndarray):
-            functional.check_indices(indices, size, name)
 
 
 class Workspace:

@@ -23,6 +23,7 @@ class Embedding:
         self.parameters = {"weight": weight}
         self.gradients = {"weight": backend.xp.zeros_like(weight)}
         self.tokens: Array = None
+        self.order: Array | None = None         # which argsort the tokens have, where it is known
 
     def forward(self, tokens: Array) -> Array:
         """tokens (T, B) integers in [0, V) -> x (T, B, E), the rows that they name, a new array.
@@ -31,13 +32,13 @@ class Embedding:
         """
         weight = self.parameters["weight"]
         self.backend.check_indices(tokens, len(weight), "token")
-        self.tokens = tokens
+        self.tokens, self.order = tokens, None
         return weight[tokens]
 
     def backward(self, dx: Array) -> None:
         """dx (T, B, E): the gradient of a row is the sum over all places where its word occurs."""
         dx = dx.reshape(-1, dx.shape[2])
-        self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx)
+        self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx, self.order)
 
 
 class Linear:

@@ -11,11 +11,13 @@ The last layer may have another size. Then a state has no rectangular array: h a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, Backend, Workspace, check_settings, get_backend
+from .kernels.protocols import Layer
 from .lstm_layer import Cache, layer_backward, layer_forward
 
 State = tuple[Any, Any]      # (h, c): each one array (L, B, H), or L arrays (B, H_l)
@@ -54,6 +56,7 @@ class LSTM:
         self.gradients = {name: self.backend.xp.zeros_like(p) for name, p in self.parameters.items()}
         self.caches: list[Cache] = []
         self.masks: list[Array | None] = []         # (T or 1, B, H): dropout on the output of each layer
+        self.fast: list[Layer | None] = []          # the backend's own code of each layer, where it ran
         self.own = [Workspace(self.backend.xp) for _ in range(num_layers)]
         self.scratch = Workspace(self.backend.xp)
 
@@ -84,20 +87,33 @@ class LSTM:
                              "input. For one sequence (T, D) pass x[:, None]")
         T, B, _ = x.shape
         h_0, c_0 = self._layers(state, B, "state")
-        dtype = self.backend.xp.result_type(x, self.dtype, *h_0, *c_0)
-        self.caches, self.masks, h = [], [], x.copy()
+        h = self.run(x.copy(), h_0, c_0)
+        return h, self._stacked([cache.hc[:, T].transpose(0, 2, 1) for cache in self.caches])
+
+    def run(self, x: Array, h_0: Sequence[Array] = (), c_0: Sequence[Array] = ()) -> Array:
+        """`forward` without its checks: x (T, B, D) is kept, not copied -> h (T, B, H), a new array.
+        h_0, c_0: L arrays (B, H_l) each, or none."""
+        backend, (T, B, _) = self.backend, x.shape
+        dtype = backend.xp.result_type(x, self.dtype, *h_0, *c_0)
+        self.caches, self.masks, h = [], [], x
+        self.fast = [backend.layer_for(dtype, (T, B, H)) for H in self.hidden_sizes]
         for l in range(self.num_layers):
             W, U, b = (self.parameters[f"{name}{l}"] for name in "WUb")
             initial = (h_0[l], c_0[l]) if h_0 else None
-            h, cache = layer_forward(h, initial, W, U, b, self.backend, dtype, self.own[l], self.scratch)
+            fast = self.fast[l]
+            if fast is not None:
+                h, kept = fast.layer_forward(h, initial, W, U, b, dtype, self.own[l])
+                cache = Cache(*kept)
+            else:
+                h, cache = layer_forward(h, initial, W, U, b, backend, dtype, self.own[l], self.scratch)
             mask = None
             if self.dropout and self.training and l < self.num_layers - 1:
                 shape = (1 if self.shared_masks else T, *h.shape[1:])
-                mask = self.backend.dropout_mask(self.rng, self.dropout, shape, self.dtype)
+                mask = backend.dropout_mask(self.rng, self.dropout, shape, self.dtype)
                 h *= mask
             self.caches.append(cache)
             self.masks.append(mask)
-        return h, self._stacked([cache.hc[:, T].transpose(0, 2, 1) for cache in self.caches])
+        return h
 
     def backward(self, dh: Array, d_state: State | None = None) -> tuple[Array, State]:
         """dh (T, B, H) = dL/dh, d_state = (dh_n, dc_n) each (L, B, H), zeros by default.
@@ -113,19 +129,32 @@ class LSTM:
         if dh.shape != (T, B, self.hidden_sizes[-1]):
             raise ValueError(f"dh has shape {dh.shape}; it must be {(T, B, self.hidden_sizes[-1])}")
         dh_n, dc_n = self._layers(d_state, B, "d_state")
+        dx, d_initial = self.run_backward(dh, dh_n, dc_n)
+        return dx, self._stacked(d_initial)
+
+    def run_backward(self, dh: Array, dh_n: Sequence[Array] = (), dc_n: Sequence[Array] = (),
+                     keep: bool = True) -> tuple[Array, list[Array]]:
+        """`backward` without its checks -> dx, and for each layer (dh_0, dc_0) as one (2, B, H_l); none of
+        them with keep False."""
         dtype = self.backend.xp.result_type(dh, self.caches[0].gates, *dh_n, *dc_n)
         d_initial: list[Array] = []
         for l in reversed(range(self.num_layers)):
             if self.masks[l] is not None:
                 dh = dh * self.masks[l]
             d_final = (dh_n[l], dc_n[l]) if dh_n else None
-            dh, d_first, sums = layer_backward(
-                dh, d_final, self.parameters[f"W{l}"], self.parameters[f"U{l}"], self.caches[l], self.backend,
-                dtype, self.scratch)
-            d_initial.insert(0, d_first.copy())
-            for name, gradient in zip("WUb", sums):
-                self.gradients[f"{name}{l}"] += gradient
-        return dh, self._stacked(d_initial)
+            W, U, cache = self.parameters[f"W{l}"], self.parameters[f"U{l}"], self.caches[l]
+            gradients = [self.gradients[f"{name}{l}"] for name in "WUb"]
+            fast = self.fast[l]
+            if fast is not None:
+                dh, d_first = fast.layer_backward(dh, d_final, W, U, cache, dtype, self.scratch, gradients)
+            else:
+                dh, d_first, sums = layer_backward(dh, d_final, W, U, cache, self.backend, dtype,
+                                                   self.scratch)
+                for gradient, total in zip(gradients, sums):
+                    gradient += total
+            if keep:
+                d_initial.insert(0, d_first.copy())
+        return dh, d_initial
 
     def _stacked(self, pairs: list[Array]) -> State:
         """L arrays (2, B, H_l) -> a state of new arrays."""

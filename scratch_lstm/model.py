@@ -111,8 +111,7 @@ class PoemModel:
         return [self.x_mask, *self.lstm.masks[:-1], self.mask]
 
     def replica(self, flat_parameters: Array | None = None) -> PoemModel:
-        """A model that shares this one's parameters, or has those given, and has gradients and buffers of its
-        own."""
+        """A model with this one's parameters, or those given, and its own gradients and buffers."""
         options: dict[str, Any] = {**self.sizes, **self.options}
         replica = PoemModel(**options, backend=self.backend, dtype=self.flat_parameters.dtype)
         replica._bind_flat(self.flat_parameters if flat_parameters is None else flat_parameters)
@@ -141,9 +140,9 @@ class PoemModel:
         Both are new arrays, the caller's own. Raises ValueError for tokens that are not integers (T, B) in
         [0, V), or a state of another shape.
         """
-        tokens = self._tokens(tokens, 1)
-        h, state = self._hidden(tokens, state)
-        return self.linear.forward(h).reshape(*tokens.shape, -1), state
+        tokens, _ = self.backend.send_tokens(self._checked(tokens, 1), last=False)
+        h, state = self.lstm.forward(self._embedded(tokens), state)                     # (T, B, H)
+        return self.linear.forward(self._dropped(h)).reshape(*tokens.shape, -1), state
 
     def loss(self, tokens: Array) -> Array:
         """tokens (T+1, B): predict tokens[1:] from tokens[:-1], starting from a zero state.
@@ -151,8 +150,9 @@ class PoemModel:
         Returns the mean cross-entropy over T * B predictions, in nats: a scalar on the device. Raises
         ValueError for tokens that are not integers (T+1, B) in [0, V), T of 1 or more.
         """
-        tokens = self._tokens(tokens, 2)
-        h, _ = self._hidden(tokens[:-1], None)                                          # (T*B, H)
+        tokens, order = self.backend.send_tokens(self._checked(tokens, 2))
+        h = self._dropped(self.lstm.run(self._embedded(tokens[:-1])))                   # (T*B, H)
+        self.embedding.order = order
         self.targets = tokens[1:].reshape(-1)
         shape = len(h), self.sizes["vocabulary_size"]
         self.logits = self.workspace("logits", shape, h.dtype)
@@ -180,20 +180,23 @@ class PoemModel:
         dh = self.linear.backward(self.logits).reshape(*self.embedding.tokens.shape, -1)    # (T, B, H)
         if self.mask is not None:
             dh *= self.mask
-        dx, _ = self.lstm.backward(dh)
+        dx, _ = self.lstm.run_backward(dh, keep=False)
         if self.x_mask is not None:
             dx *= self.x_mask
         self.embedding.backward(dx)
 
-    def _hidden(self, tokens: Array, state: State | None) -> tuple[Array, State]:
-        """tokens (T, B) -> the LSTM's output after dropout, (T*B, H), and the state."""
+    def _embedded(self, tokens: Array) -> Array:
+        """tokens (T, B) -> the LSTM's input after dropout, (T, B, E)."""
         self.saved = self.d_loss = None                 # this forward overwrites what backward needs
         self.lstm.training = self.training
         x = self.embedding.forward(tokens)                                              # (T, B, E)
         self.x_mask = self._drop(x, self.embedding_dropout)
-        h, state = self.lstm.forward(x, state)                                          # (T, B, H)
+        return x
+
+    def _dropped(self, h: Array) -> Array:
+        """h (T, B, H) of the LSTM -> the same after dropout, (T*B, H)."""
         self.mask = self._drop(h, self.dropout)
-        return h.reshape(-1, h.shape[2]), state
+        return h.reshape(-1, h.shape[2])
 
     def _drop(self, x: Array, rate: float) -> Array | None:
         """Dropout on x (T, B, n), in place, while training. Returns its mask (T or 1, B, n)."""
@@ -204,8 +207,8 @@ class PoemModel:
         x *= mask
         return mask
 
-    def _tokens(self, tokens: Any, rows: int) -> Array:
-        """A copy as int64 (at least `rows`, B), each in [0, V); ValueError otherwise."""
+    def _checked(self, tokens: Any, rows: int) -> Array:
+        """Integers (at least `rows`, B), each in [0, V); ValueError otherwise."""
         if not isinstance(tokens, self.backend.xp.ndarray):
             tokens = np.asarray(tokens)
         if tokens.dtype.kind not in "iu":
@@ -214,4 +217,4 @@ class PoemModel:
             raise ValueError(f"tokens have shape {tokens.shape}; it must be (T{'+1' * (rows - 1)}, B): time "
                              f"first, at least {rows} of it")
         self.backend.check_indices(tokens, self.sizes["vocabulary_size"], "token")
-        return self.backend.to_device(tokens.astype(np.int64))
+        return tokens

@@ -58,3 +58,20 @@ class Adam:
                                  self.learning_rate / (1 - beta1 ** self.t),
                                  math.sqrt(1 - beta2 ** self.t), beta1, beta2, self.epsilon,
                                  1 - self.learning_rate * self.weight_decay)
+
+    def clipped_step(self, max_norm: float, average: Array | None = None, share: float = 0.0) -> Array:
+        """clip_grad_norm, then `step`, then average += share * (parameters - average) where there is one,
+        flat. Returns the norm that the gradient had."""
+        fused = self.backend.clipped_adam
+        if fused is None:
+            norm = clip_grad_norm(self.gradient, max_norm, self.backend)
+            self.step()
+            if average is not None:
+                average += (self.parameters - average) * share
+            return norm
+        self.t += 1
+        corrections = [1 - beta ** self.t for beta in self.betas]
+        decayed = self.learning_rate * self.weight_decay
+        return fused.clip_and_update(self.parameters, self.gradient, self.m, self.v, max_norm,
+                                     self.learning_rate / corrections[0], math.sqrt(corrections[1]),
+                                     *self.betas, self.epsilon, 1 - decayed, average, share)

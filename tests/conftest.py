@@ -1,9 +1,13 @@
 """What several test files share: one hypothesis profile, a small made-up corpus, and a finished run."""
 
+import importlib
 import os
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import fake_cupy
 from helpers.small_run import finish_small_run
 from hypothesis import Phase, settings
 
@@ -46,3 +50,25 @@ def main(capsys):
 def finished_run(tmp_path_factory):
     """The folder of a finished run of one epoch; a test that changes it takes a copy."""
     return finish_small_run(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def standin(monkeypatch):
+    """`import cupy` gives the stand-in, and the kernels are made again with it."""
+    module = fake_cupy.make_module()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    fake_cupy.forget_the_kernels()
+    yield module
+    fake_cupy.forget_the_kernels()
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    """kernels/cupy_*.py on the stand-in, compiled once for all tests of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "cupy", fake_cupy.make_module())
+        fake_cupy.forget_the_kernels()
+        modules = {name.removeprefix("cupy_"): importlib.import_module(f"scratch_lstm.kernels.{name}")
+                   for name in fake_cupy.KERNEL_FILES}
+    fake_cupy.forget_the_kernels()
+    return SimpleNamespace(**modules)

@@ -14,7 +14,8 @@ PACKAGES = ["scratch_lstm"] + [f"scratch_lstm.{name}"
 
 # Packages: imports go from right to left. Inside the mathematics the modules have an order too.
 PACKAGE_ORDER = ["mathematics", "check", "poems", "evaluation", "training"]
-MATHEMATICS = ["errors", "files", "functional", "kernels", "backend", "rnn_textbook", "lstm_textbook",
+MATHEMATICS = ["errors", "files", "functional", "kernels", "numpy_backend", "cupy_backend",
+               "backend", "rnn_textbook", "lstm_textbook",
                "lstm_layer", "lstm", "layers", "model", "optim", "oracles", "gradcheck"]
 # Inside the other packages: no cycles.
 

@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import fake_cupy
 
 from scratch_lstm import backend, get_backend
 from scratch_lstm.backend import Backend, Workspace, check_settings
@@ -96,16 +95,6 @@ def test_a_draw_that_is_just_the_rate_passes():
 
 
 # Which one
-
-@pytest.fixture
-def standin(monkeypatch):
-    """`import cupy` gives the stand-in, a module that computes on the host."""
-    module = fake_cupy.make_module()
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    fake_cupy.forget_the_kernels()
-    yield module
-    fake_cupy.forget_the_kernels()
-
 
 def test_every_backend_has_its_own_parts(standin):
     numpy, compiled, gpu = (get_backend(name) for name in ("numpy", "numba", "cupy"))

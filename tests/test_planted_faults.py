@@ -30,8 +30,8 @@ import test_optim
 import test_rnn_textbook
 import test_trainer
 
-from scratch_lstm import (backend, functional, get_backend, layers, lstm, lstm_layer, lstm_textbook, model,
-                          optim, rnn_textbook as rnn)
+from scratch_lstm import (functional, get_backend, layers, lstm, lstm_layer, lstm_textbook, model,
+                          numpy_backend, optim, rnn_textbook as rnn)
 from scratch_lstm.kernels import numpy_cell
 from scratch_lstm.training import data_parallel, learner, trainer
 
@@ -170,7 +170,7 @@ FAULTS = [
     # = for +=
     Fault("cell: = for += on dc", [(numpy_cell, "dc += dz_o", "dc[...] = dz_o")], CELL_BACKWARD),
     Fault("lstm: = for += on dW, dU, db", [(
-        lstm, 'self.gradients[f"{name}{l}"] +=', 'self.gradients[f"{name}{l}"][...] =')], TWICE, GRADIENTS),
+        lstm, "gradient += total", "gradient[...] = total")], TWICE, GRADIENTS),
     Fault("linear: = for += on fc.weight", [(
         layers, 'self.gradients["weight"] +=', 'self.gradients["weight"][...] =')], LINEAR, MODEL),
     # what comes from the final state
@@ -239,7 +239,8 @@ FAULTS = [
         size("LSTM", H=1, dropout=0.0), GRADIENTS),
     Fault("lstm: the mask of another layer backward", [(
         lstm, "dh = dh * self.masks[l]", "dh = dh * self.masks[1 - l]")], LSTM_DROPOUT),
-    Fault("lstm: x not copied, and changed before backward", [(lstm, "[], [], x.copy()", "[], [], x")],
+    Fault("lstm: x not copied, and changed before backward", [(
+        lstm, "self.run(x.copy(), h_0", "self.run(x, h_0")],
           check(test_lstm_properties.test_x_may_be_changed_before_backward), GRADIENTS),
     Fault("tied: the linear layer's part of the gradient lost", [(
         model, 'self.linear.gradients["weight"] = self.embedding.gradients["weight"]',
@@ -285,13 +286,14 @@ FAULTS = [
         learner, "(settings.seed, DROPOUT, number)", "(settings.seed, DROPOUT, 0)")],
         check(test_dropout.test_masks_are_independent, pair="steps"), size("training step")),
     Fault("backend: what passes is not scaled up", [(
-        backend, "/ np.asarray(1 - rate, dtype)", "/ np.asarray(1, dtype)")],
+        numpy_backend, "/ np.asarray(1 - rate, dtype)", "/ np.asarray(1, dtype)")],
         check(test_dropout.test_rate_and_scale, rate=0.3, dtype="float64"), size("LSTM")),
     Fault("backend: the keep probability inverted", [(
-        backend, "rng.random(shape) >= rate", "rng.random(shape) < rate")],
+        numpy_backend, "rng.random(shape) >= rate", "rng.random(shape) < rate")],
         check(test_dropout.test_rate_and_scale, rate=0.3, dtype="float64"), size("LSTM")),
     Fault("backend: one mask for all time steps", [(
-        backend, "(rng.random(shape) >= rate)", "((0 * rng.random(shape) + rng.random(shape[1:])) >= rate)")],
+        numpy_backend, "(rng.random(shape) >= rate)",
+        "((0 * rng.random(shape) + rng.random(shape[1:])) >= rate)")],
         check(test_dropout.test_masks_are_independent, pair="time steps"), size("LSTM")),
     Fault("model: the output's mask is the layer's", [(
         model, "self.rng = self.lstm.rng = np.random.default_rng(seed)",
@@ -350,13 +352,16 @@ FAULTS = [
         model, "dh *= self.mask", "dh *= 1")], MODEL_DROPOUT, MODEL),
     # the layers
     Fault("embedding: = instead of scatter-add", [(
-        layers, 'self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx)',
+        layers, 'self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx, '
+        "self.order)",
         'self.gradients["weight"][self.tokens.reshape(-1)] = dx')], EMBEDDING),
     Fault("embedding: += on rows instead of scatter-add", [(
-        layers, 'self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx)',
+        layers, 'self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx, '
+        "self.order)",
         'self.gradients["weight"][self.tokens.reshape(-1)] += dx')], EMBEDDING),
     Fault("embedding: += on rows, seen by the whole model", [(
-        layers, 'self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx)',
+        layers, 'self.backend.scatter.scatter_add(self.gradients["weight"], self.tokens.reshape(-1), dx, '
+        "self.order)",
         'self.gradients["weight"][self.tokens.reshape(-1)] += dx')], MODEL_TORCH),
     Fault("linear: the bias's gradient from the first row only", [(
         layers, "dy.sum(axis=0)", "dy[0]")], LINEAR),

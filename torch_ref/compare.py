@@ -34,7 +34,7 @@ class Pair:
             rng = epoch_rng(settings, epoch)
             for batch in corpus.batches(poems, settings.batch_size, rng):
                 rate = learning_rate(settings, step, steps)
-                ours = float(self.ours.step(self.ours.model.backend.to_device(batch), step, rate)[0])
+                ours = float(self.ours.step(self.ours.model.backend.keep_corpus(batch), step, rate)[0])
                 masks = latest_masks(self.ours)
                 theirs = float(self.theirs.step(batch, step, rate, masks)[0])
                 step += 1

@@ -59,7 +59,8 @@ def build_learner(name: str, size: Size, threads: int) -> Any:
         here = make_learner(settings, size.V)
         import torch
         theirs = TorchLearner(here.model, settings)
-        theirs.model.net = to_torch(here.model)   # both biases, as the course trains it
+        # both biases, as the course trains it
+        theirs.model.net = to_torch(here.model).to(theirs.model.backend.device)
         theirs.model.trained = list(theirs.model.net.parameters())
         theirs.optimizer = torch.optim.AdamW(theirs.model.trained, lr=3e-3,
                                              weight_decay=settings.weight_decay,
@@ -110,7 +111,7 @@ def work(pipe: Connection, name: str, size: Size, threads: int) -> None:
         reset_peak_memory()
         one = build_learner(name, size, threads)
         step, forward = one.step, lambda tokens, number: one.loss(tokens)
-        tokens = one.model.backend.to_device(tokens)
+        tokens = one.model.backend.keep_corpus(tokens)
     for turn in iter(pipe.recv, None):
         if turn == "memory":
             pipe.send(memory("VmHWM") - before)

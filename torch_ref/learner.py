@@ -28,6 +28,11 @@ class TorchBackend(Backend):
     def __init__(self) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
+    def use_tf32(self, on: bool) -> None:
+        if self.device.type == "cpu":
+            super().use_tf32(on)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = on
+
     def to_device(self, array: Any) -> torch.Tensor:
         return torch.as_tensor(array).to(self.device)
 
@@ -77,7 +82,7 @@ class TorchModel:
 
 def make_learner(settings: Settings, vocabulary_size: int) -> TorchLearner:
     """A new network of these settings, from the very start that the other backends have."""
-    here = learner.make_learner(replace(settings, backend="numpy", threads=1), vocabulary_size)
+    here = learner.make_learner(replace(settings, backend="numpy", threads=1, tf32=False), vocabulary_size)
     return TorchLearner(here.model, settings)
 
 
@@ -87,6 +92,7 @@ class TorchLearner:
     def __init__(self, model: PoemModel, settings: Settings, fused: bool = False) -> None:
         torch.set_num_threads(settings.threads)
         self.model, self.settings = TorchModel(model), settings
+        self.model.backend.use_tf32(settings.tf32)
         self.optimizer = torch.optim.AdamW(self.model.trained, lr=settings.learning_rate,
                                            weight_decay=settings.weight_decay, fused=fused or None)
         self.result = copy.deepcopy(self.model) if settings.average else self.model

@@ -7,7 +7,7 @@ import numpy as np
 from .numba_jit import jit
 
 
-def scatter_add(table: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
+def scatter_add(table: np.ndarray, rows: np.ndarray, values: np.ndarray, order: None = None) -> None:
     """As numpy_scatter.scatter_add."""
     sums = np.zeros_like(table)                                                         # (V, E)
     _scatter_add(sums, rows, values)

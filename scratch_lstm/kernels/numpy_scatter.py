@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def scatter_add(table: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
+def scatter_add(table: np.ndarray, rows: np.ndarray, values: np.ndarray, order: None = None) -> None:
     """table (V, E), rows (N,) integers, values (N, E): table[rows[n]] += values[n] for every n.
 
     Summed up first and added once, so that doing it twice adds exactly twice as much; over a flat array,

@@ -34,6 +34,20 @@ class TimeLoop(Protocol):
         for the initial one."""
 
 
+class Layer(Protocol):
+    """One layer of the LSTM as lstm_layer.py has it, with as few launches as possible."""
+
+    def layer_forward(self, x: Array, state: tuple[Array, Array] | None, W: Array, U: Array, b: Array,
+                      dtype: Any, own: Any, /) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+        """h (T, B, H), a new array, and the fields of a Cache."""
+
+    def layer_backward(self, dh_above: Array, d_state: tuple[Array, Array] | None, W: Array, U: Array,
+                       cache: Any, dtype: Any, scratch: Any, gradients: list[Array], /) -> tuple[Array,
+                                                                                                 Array]:
+        """dx (T, B, D), and (dh_0, dc_0) as one (2, B, H) in scratch memory; adds to the gradients of
+        W, U, b."""
+
+
 class Loss(Protocol):
     """Softmax and mean cross-entropy: functional.py says what each array is."""
 
@@ -55,9 +69,18 @@ class AdamUpdate(Protocol):
         """p, m and v change in place."""
 
 
+class ClippedAdam(Protocol):
+    """What optim.Adam.clipped_step does, in one call."""
+
+    def clip_and_update(self, p: Array, g: Array, m: Array, v: Array, max_norm: float, step_size: float,
+                        bias_correction2_sqrt: float, beta1: float, beta2: float, epsilon: float, keep: float,
+                        average: Array | None, share: float, /) -> Array:
+        """The norm that g had; g, p, m, v and average change in place."""
+
+
 class ScatterAdd(Protocol):
     """The embedding's backward."""
 
-    def scatter_add(self, table: Array, rows: Array, values: Array, /) -> None:
+    def scatter_add(self, table: Array, rows: Array, values: Array, order: Array | None = None, /) -> None:
         """table[rows[n]] += values[n], also where a row occurs more than once. table (V, E), rows (N,)
-        integers in [0, V), values (N, E)."""
+        integers in [0, V), values (N, E). order: which stable argsort rows has, if it is known."""

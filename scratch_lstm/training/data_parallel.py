@@ -73,7 +73,7 @@ class DataParallel:
         loss = model.loss(tokens)
         model.backward(weight)
         self.masks[number] = model.masks
-        return loss * weight
+        return loss * weight if weight < 1 else loss
 
     def _sum(self, rows: Array, count: int) -> Array:
         """The sum over all shards of all workers. rows (k, n): those of this one's shards."""

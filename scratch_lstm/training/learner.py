@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, get_backend
 from ..model import PoemModel
-from ..optim import Adam, clip_grad_norm
+from ..optim import Adam
 from .data_parallel import DataParallel
 from .settings import Settings
 from .workers import ALONE, Workers
@@ -60,13 +60,10 @@ class Learner:
         drops = model.dropout or model.embedding_dropout
         seed = (settings.seed, DROPOUT, number) if drops else None
         loss = self.data_parallel.loss_and_gradient(tokens, seed)
-        norm = clip_grad_norm(model.flat_gradients, settings.clip, model.backend)
         self.optimizer.learning_rate = settings.learning_rate if learning_rate is None else learning_rate
-        self.optimizer.step()
-        if self.result is not model:
-            average = self.result.flat_parameters
-            average += (model.flat_parameters - average) * (1 - average_decay(settings.average, number))
-        return loss, norm
+        average = self.result.flat_parameters if self.result is not model else None
+        share = 1 - average_decay(settings.average, number)
+        return loss, self.optimizer.clipped_step(settings.clip, average, share)
 
     def loss(self, tokens: Array) -> float:
         """The loss on tokens (T+1, B), without dropout and without learning."""
@@ -91,8 +88,10 @@ class Learner:
 
 def make_learner(settings: Settings, vocabulary_size: int, workers: Workers = ALONE) -> Learner:
     """A new model of these settings, and its optimiser."""
+    backend = get_backend(settings.backend)
+    backend.use_tf32(settings.tf32)
     model = PoemModel(vocabulary_size, settings.embedding_size, settings.hidden_size, settings.num_layers,
-                      settings.dropout, settings.backend, settings.dtype, settings.seed,
+                      settings.dropout, backend, settings.dtype, settings.seed,
                       tie_embedding=settings.tie_embedding, shared_masks=settings.shared_masks,
                       embedding_dropout=settings.embedding_dropout)
     return Learner(model, settings, workers)

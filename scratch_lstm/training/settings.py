@@ -20,7 +20,7 @@ MOST_THREADS = 1024
 # settings that the first runs do not have, and what those runs did
 LATER = {"batch_characters": LARGEST, "embedding_dropout": 0.0, "shared_masks": False, "tie_embedding": False,
          "schedule": "constant", "warmup": 0, "weight_decay": 0.0, "average": 0.0, "patience": 0,
-         "shards": 0, "reduce": "ordered", "rate_for_batch": 0}
+         "tf32": False, "shards": 0, "reduce": "ordered", "rate_for_batch": 0}
 PER_POEM = 256                     # characters of a poem for which --batch-size alone decides
 
 
@@ -57,6 +57,7 @@ class Settings:
     seed: int = setting(0, "of everything random")
     batch_characters: int = setting(0, "characters in a step at most: of long poems it takes fewer; "
                                        "0 for 256 times --batch-size")
+    tf32: bool = setting(False, "on a GPU: products of float32 may round their factors to 10 bits (TF32)")
     threads: int = setting(1, "of the matrix library (numpy, torch), or parts of each batch (numba)")
     shards: int = setting(0, "parts into which a batch is cut and in whose order gradients are added: the "
                              "result depends on them, not on threads or workers; 0 for one a thread, "

@@ -87,7 +87,7 @@ class Trainer:
         settings, position = self.settings, self.position
         epoch = position.epoch + 1
         batches = self.corpus.batches(self.train_indices, settings.batch_size, epoch_rng(settings, epoch),
-                                      self.learner.model.backend.to_device, settings.characters_in_batch)
+                                      self.learner.model.backend.keep_corpus, settings.characters_in_batch)
         done = sum(batch.shape[1] for batch in islice(batches, position.step_in_epoch))
         self.progress.begin(epoch, settings.epochs, len(self.train_indices), done)
         try:
@@ -191,8 +191,8 @@ class Trainer:
     def evaluate(self, indices: np.ndarray) -> float | None:
         """Mean cross-entropy over all predictions in these poems, in nats; None where there are none."""
         workers, losses, predictions = self.workers, [], 0
-        to_device = self.learner.model.backend.to_device
-        batches = self.corpus.batches(indices, self.settings.batch_size, None, to_device,
+        keep = self.learner.model.backend.keep_corpus
+        batches = self.corpus.batches(indices, self.settings.batch_size, None, keep,
                                       self.settings.characters_in_batch)
         for number, batch in enumerate(batches):            # each worker measures some of them
             mine = number % workers.size == workers.rank

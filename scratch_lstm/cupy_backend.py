@@ -1,0 +1,65 @@
+"""The backend that computes on an NVIDIA GPU with CuPy, in few launches: kernels/cupy_*.py and
+kernels/*.cu."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import functional
+from .kernels.protocols import Layer
+from .numpy_backend import Array, Backend
+
+
+class CupyBackend(Backend):
+    """CuPy arrays on an NVIDIA GPU. Raises InputError, which says what is missing and how to install it.
+
+    Batches are cut out of the corpus on the host. Each is sent in one copy, together with its sort order.
+    """
+
+    name = "cupy"
+
+    def __init__(self) -> None:
+        from .kernels.cupy_device import import_cupy
+        self.xp = import_cupy()
+        from .kernels import (cupy_adam, cupy_cell, cupy_dropout, cupy_layer, cupy_loop, cupy_loss,
+                              cupy_products, cupy_scatter)
+        self.cell, self.loop, self.loss, self.layer = cupy_cell, cupy_loop, cupy_loss, cupy_layer
+        self.adam, self.clipped_adam, self.scatter = cupy_adam, cupy_adam, cupy_scatter
+        cupy_products.use_tf32(False)
+        self.fits, self.products, self.dropout = cupy_layer.fits, cupy_products, cupy_dropout
+
+    def use_tf32(self, on: bool) -> None:
+        self.products.use_tf32(on)
+
+    def to_device(self, array: Array) -> Array:
+        return self.xp.asarray(array)
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return self.xp.asnumpy(array)
+
+    def layer_for(self, dtype: Any, shape: tuple[int, int, int]) -> Layer | None:
+        return self.layer if self.fits(dtype, shape) else None
+
+    def keep_corpus(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def send_tokens(self, tokens: Array, last: bool = True) -> tuple[Array, Array | None]:
+        if not isinstance(tokens, np.ndarray):
+            return super().send_tokens(tokens, last)
+        if not last:
+            return self.to_device(tokens.astype(np.int64)), None
+        order = np.argsort(tokens[:-1], axis=None, kind="stable")
+        sent = self.to_device(np.concatenate([tokens.reshape(-1), order]).astype(np.int64, copy=False))
+        return sent[:tokens.size].reshape(tokens.shape), sent[tokens.size:]
+
+    def check_indices(self, indices: Array, size: int, name: str) -> None:
+        """Host arrays only. A check on the device would make the host wait for it in every step; there
+        kernels/cupy_loss.py gives the loss NaN for a wrong target."""
+        if isinstance(indices, np.ndarray):
+            functional.check_indices(indices, size, name)
+
+    def dropout_mask(self, rng: np.random.Generator, rate: float, shape: tuple[int, ...],
+                     dtype: Any) -> Array:
+        return self.dropout.dropout_mask(rng, rate, shape, dtype)
