@@ -88,8 +88,9 @@ def sections():
     }
 
 
-def run_all(todo, seconds, clock=time.monotonic, say=print):
-    """Run the sections one after the other -> {name: {"status": ok, not ok, failed or not run, ...}}."""
+def run_all(todo, seconds, clock=time.monotonic, save=lambda results: None):
+    """Run the sections one after the other -> {name: {"status": ok, not ok, failed or not run, ...}}; each
+    time one is done, `save` gets all results so far."""
     began, results = clock(), {}
     for name, section in todo.items():
         at = clock()
@@ -103,7 +104,8 @@ def run_all(todo, seconds, clock=time.monotonic, say=print):
                 results[name] = {"status": "failed",
                                  "why": one_line(f"{type(error).__name__}: {error}")[:500]}
             results[name]["section took"] = round(clock() - at, 1)
-        say(f"{results[name]['status']:8} {name}")
+        print(f"{results[name]['status']:8} {name}", flush=True)
+        save(results)
     return results
 
 
@@ -118,8 +120,8 @@ def main(arguments=None):
         print(f"no report: {error}", file=sys.stderr)
         return 2
     # the longest sections end at a limit of 150 s of their own, so none begins in the last 150 s
-    results = run_all(sections(), 60 * args.minutes - 150)
-    atomic_write(args.out, json.dumps(results, ensure_ascii=False, indent=2).encode() + b"\n")
+    results = run_all(sections(), 60 * args.minutes - 150, save=lambda results: atomic_write(
+        args.out, json.dumps(results, ensure_ascii=False, indent=2).encode() + b"\n"))
     print(f"{args.out}: {sum(r['status'] == 'ok' for r in results.values())} of {len(results)} sections ok")
     return 0 if all(r["status"] == "ok" for r in results.values()) else 1
 
