@@ -68,7 +68,7 @@ def test_the_sections_are_those_that_were_promised(monkeypatch):
 def test_the_checks_pass_on_the_stand_in(standin, dtype):
     for figures, right in (gpu_checks.loop_errors(dtype, [(3, 4, 5), (1, 1, 1)]),
                            gpu_checks.gradient_errors(dtype, (5, 6, 2), 3, 4)):
-        assert right and figures["worst"] <= figures["bound"]
+        assert right and figures["worst"] <= figures["bound"] and json.dumps(figures)
 
 
 @needs_compiler
@@ -88,9 +88,11 @@ def test_a_wrong_gradient_is_seen(standin, monkeypatch):
 
 @needs_compiler
 def test_steps_determinism_and_memory(standin, monkeypatch):
-    assert gpu_checks.step_differences(gpu_report.made_up_corpus(), "float64")[1]
+    for dtype in ("float32", "float64"):
+        figures, right = gpu_checks.step_differences(gpu_report.made_up_corpus(), dtype)
+        assert right and json.dumps(figures)
     figures, same = gpu_checks.determinism(2, TINY)
-    assert same and figures["bytes that differ"] == {"vector": 0, "m": 0, "v": 0}
+    assert same and figures["bytes that differ"] == {"vector": 0, "m": 0, "v": 0} and json.dumps(figures)
     grown = iter([5, 5, 6, 6])
     standin.get_default_memory_pool().used_bytes()
     monkeypatch.setattr(standin, "get_default_memory_pool", lambda: type("", (), {
@@ -108,7 +110,7 @@ def test_the_timings_have_every_contender(standin):
     assert figures["torch over ours"].keys() == {"torch", "torch fused"}
     assert list(figures["failed"]) == ["nobody"] and "\n" not in figures["failed"]["nobody"]
     figures, right = gpu_benchmark.loop_times(4, 2, 2, 3, **timing)
-    assert right and len(figures["microseconds a time step"]) == 4
+    assert right and len(figures["microseconds a time step"]) == 4 and json.dumps(figures)
 
 
 @needs_compiler
