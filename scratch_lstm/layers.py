@@ -33,7 +33,7 @@ class Embedding:
         weight = self.parameters["weight"]
         self.backend.check_indices(tokens, len(weight), "token")
         self.tokens, self.order = tokens, None
-        return weight[tokens]
+        return weight.take(tokens, axis=0)
 
     def backward(self, dx: Array) -> None:
         """dx (T, B, E): the gradient of a row is the sum over all places where its word occurs."""
@@ -66,12 +66,13 @@ class Linear:
         """x (N, H) -> y (N, V), in `out` if it is given. The caller must not change x before backward."""
         weight, bias = self.parameters["weight"], self.parameters["bias"]
         self.x = x
-        y = self.backend.xp.matmul(x, weight.T, out=out)
+        y = self.backend.products.product(x, weight.T, out)
         y += bias
         return y
 
     def backward(self, dy: Array) -> Array:
         """dy (N, V) -> dx (N, H). Adds to the gradients."""
-        self.gradients["weight"] += dy.T @ self.x                       # sum over n of dy_n x_n^T
-        self.gradients["bias"] += dy.sum(axis=0)
-        return dy @ self.parameters["weight"]
+        products = self.backend.products
+        products.add_product(self.gradients["weight"], dy.T, self.x)    # sum over n of dy_n x_n^T
+        products.add_column_sum(self.gradients["bias"], dy)
+        return products.product(dy, self.parameters["weight"])

@@ -94,7 +94,7 @@ class LSTM:
         """`forward` without its checks: x (T, B, D) is kept, not copied -> h (T, B, H), a new array.
         h_0, c_0: L arrays (B, H_l) each, or none."""
         backend, (T, B, _) = self.backend, x.shape
-        dtype = backend.xp.result_type(x, self.dtype, *h_0, *c_0)
+        dtype = np.result_type(x.dtype, self.dtype, *(a.dtype for a in (*h_0, *c_0)))
         self.caches, self.masks, h = [], [], x
         self.fast = [backend.layer_for(dtype, (T, B, H)) for H in self.hidden_sizes]
         for l in range(self.num_layers):
@@ -136,7 +136,7 @@ class LSTM:
                      keep: bool = True) -> tuple[Array, list[Array]]:
         """`backward` without its checks -> dx, and for each layer (dh_0, dc_0) as one (2, B, H_l); none of
         them with keep False."""
-        dtype = self.backend.xp.result_type(dh, self.caches[0].gates, *dh_n, *dc_n)
+        dtype = np.result_type(*(a.dtype for a in (dh, self.caches[0].gates, *dh_n, *dc_n)))
         d_initial: list[Array] = []
         for l in reversed(range(self.num_layers)):
             if self.masks[l] is not None:

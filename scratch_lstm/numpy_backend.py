@@ -9,8 +9,8 @@ import numpy as np
 
 from . import functional
 from .errors import InputError
-from .kernels import numpy_adam, numpy_cell, numpy_scatter
-from .kernels.protocols import AdamUpdate, Cell, ClippedAdam, Layer, Loss, ScatterAdd, TimeLoop
+from .kernels import numpy_adam, numpy_cell, numpy_products, numpy_scatter
+from .kernels.protocols import AdamUpdate, Cell, ClippedAdam, Layer, Loss, Products, ScatterAdd, TimeLoop
 
 Array = Any  # numpy.ndarray, or the array of another module with its interface
 DTYPES = ("float32", "float64", "complex64", "complex128")   # of parameters; inputs may be float16 too
@@ -23,6 +23,7 @@ class Backend:
     cell:     one time step of the LSTM cell
     loop:     the time loops of lstm.py as one call, for float32 and float64; None: lstm.py's own loop runs
     layer:    a whole layer in few launches, where layer_for gives it; None: lstm_layer.py runs
+    products: matrix products, and sums that are added to a gradient
     loss:     softmax with cross-entropy
     adam:     Adam's update
     clipped_adam: clipping, Adam's update and the averaged weights together; None: one after the other
@@ -36,6 +37,7 @@ class Backend:
     cell: Cell = numpy_cell
     loop: TimeLoop | None = None
     layer: Layer | None = None
+    products: Products = numpy_products
     loss: Loss = functional
     adam: AdamUpdate = numpy_adam
     clipped_adam: ClippedAdam | None = None

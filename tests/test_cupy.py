@@ -65,10 +65,10 @@ def test_the_stand_in_exposes_only_what_cupy_has():
     assert callable(cupy.cuda.runtime.driverGetVersion) and callable(cupy.cuda.runtime.getDeviceCount)
     assert callable(cupy.cuda.runtime.getDevice) and callable(cupy.cuda.Device)
     source = (Path(cupy.__file__).parent / "cublas.py").read_text(encoding="utf-8")
-    gemm, = (node for node in ast.parse(source).body                # not imported: that needs the library
-             if isinstance(node, ast.FunctionDef) and node.name == "gemm")
-    ours = inspect.signature(fake_cupy.gemm).parameters
-    assert [argument.arg for argument in gemm.args.args] == list(ours)
+    # as CuPy itself calls cuBLAS; not imported: that needs the library
+    assert "func(handle, transa, transb, m, n, k, alpha_ptr, a.data.ptr, lda" in " ".join(source.split())
+    assert "cublas.sgemm" in source and "cublas.dgemm" in source
+    assert callable(cupy.cuda.device.get_cublas_handle)
     assert "max_dynamic_shared_size_bytes" in dir(cupy.RawKernel)
 
 
@@ -76,7 +76,8 @@ def test_the_stand_in_is_strict():
     a = fake_cupy.ndarray(np.ones(3))
     with pytest.raises(TypeError, match="Implicit conversion"):
         np.asarray(a)
-    for mix in (lambda: a + np.ones(3), lambda: np.ones(3) * a, lambda: a.__setitem__(0, np.ones(1))):
+    for mix in (lambda: a + np.ones(3), lambda: np.ones(3) * a, lambda: a.__setitem__(0, np.ones(1)),
+                lambda: np.result_type(a, np.ones(3))):
         with pytest.raises(TypeError):
             mix()
     with pytest.raises(AssertionError, match="synchronises"):
@@ -156,7 +157,7 @@ def launches_of_a_step(**options):
 
 @needs_compiler
 @pytest.mark.parametrize("options, most", [
-    ({}, 29), (dict(dropout=0.5, embedding_dropout=0.2, shared_masks=True, average=0.9, weight_decay=0.05,
+    ({}, 27), (dict(dropout=0.5, embedding_dropout=0.2, shared_masks=True, average=0.9, weight_decay=0.05,
                     tie_embedding=True), 38)], ids=["course", "every option"])
 def test_launches_of_a_step(standin, options, most):
     """T = 25, L = 2; the batch is one copy more."""
@@ -201,7 +202,7 @@ def test_tf32_only_where_it_is_asked_for(standin):
         LAUNCHES.clear()
         one.step(np.zeros((3, 2), int), 0)
         counts.append(len(LAUNCHES))
-    assert counts[1] == counts[0] + 4
+    assert counts[1] == counts[0] + 5
     assert callable(cupy._core.set_compute_type) and hasattr(cupy._core._routines_linalg, "COMPUTE_TYPE_TF32")
 
 

@@ -48,6 +48,19 @@ class Layer(Protocol):
         W, U, b."""
 
 
+class Products(Protocol):
+    """Matrix products, and sums that are added to a gradient."""
+
+    def product(self, a: Array, b: Array, out: Array | None = None, /) -> Array:
+        """a (m, k) @ b (k, n) -> (m, n), in `out` if it is given."""
+
+    def add_product(self, total: Array, a: Array, b: Array, /) -> None:
+        """total (m, n) += a (m, k) @ b (k, n)."""
+
+    def add_column_sum(self, total: Array, a: Array, /) -> None:
+        """total (n,) += the sum of a (N, n) over its rows."""
+
+
 class Loss(Protocol):
     """Softmax and mean cross-entropy: functional.py says what each array is."""
 

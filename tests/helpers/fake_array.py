@@ -2,8 +2,12 @@
 conversion to NumPy and mixing with NumPy arrays. Each operation that is a launch on a device counts as
 one."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from helpers.fake_counts import counted, launched
+
+FUNCTIONS = {}                      # of the module, by name: fake_cupy.py
 
 
 def plain(value):
@@ -32,6 +36,15 @@ class ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`.")
 
     __array_ufunc__ = None
+
+    def __array_function__(self, function, types, args, kwargs):
+        """A function of NumPy that is given a device array: CuPy's of the same name, and as strict."""
+        found = FUNCTIONS.get(function.__name__)
+        return NotImplemented if found is None else found(*args, **kwargs)
+
+    @property
+    def data(self):
+        return SimpleNamespace(ptr=self.held.ctypes.data)
 
     shape = property(lambda self: self.held.shape)
     flags = property(lambda self: self.held.flags)
@@ -84,6 +97,9 @@ class ndarray:
             return self
         launched("copy", self.held, self.held)
         return ndarray(self.held.astype(dtype))
+
+    def take(self, indices, axis=None):
+        return FUNCTIONS["take"](self, indices, axis)
 
     def sum(self, axis=None):
         launched("reduction", self.held)

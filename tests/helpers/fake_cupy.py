@@ -5,12 +5,13 @@ kind and the bytes of their arrays, copies each way, and the synchronisations th
 scalar costs. Only names that the real CuPy has are exposed; a test checks that.
 """
 
+import ctypes
 import sys
 import types
 
 import numpy as np
 from helpers import cuda_on_cpu
-from helpers.fake_array import ndarray, plain
+from helpers.fake_array import FUNCTIONS, ndarray, plain
 from helpers.fake_counts import COUNTS, LAUNCHES, counted, launched
 from helpers.fake_kernels import ElementwiseKernel, RawKernel
 
@@ -27,8 +28,8 @@ def _ufunc(name):
     return function
 
 
-FUNCTIONS = {name: _ufunc(name) for name in ("add", "subtract", "multiply", "exp", "log", "sqrt", "minimum",
-                                             "matmul", "tanh")}
+FUNCTIONS |= {name: _ufunc(name) for name in ("add", "subtract", "multiply", "exp", "log", "sqrt", "minimum",
+                                              "matmul", "tanh")}
 
 
 def function(made):
@@ -116,15 +117,36 @@ def result_type(*arguments):
     return np.result_type(*map(plain, arguments))
 
 
-def gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
-    """cupy.cublas.gemm, as far as it makes one launch: no copy for an order in memory that it cannot take."""
-    assert (transa, transb, alpha) == ("N", "N", 1.0) and a.dtype == b.dtype == out.dtype
-    for matrix in (a, b, out):
-        assert matrix.ndim == 2 and (matrix.flags.c_contiguous or matrix.flags.f_contiguous)
-    assert out.shape == (a.shape[0], b.shape[1])
-    launched("product", a.held, b.held, out.held)
-    out.held[...] = a.held @ b.held + beta * out.held
-    return out
+@function
+def shares_memory(a, b):
+    return np.shares_memory(a.held, b.held)
+
+
+@function
+def take(a, indices, axis=None):
+    made = ndarray(a.held.take(plain(indices), axis))
+    launched("gather", made.held, made.held)
+    return made
+
+
+def gemm(kind):
+    """cuBLAS's sgemm or dgemm: pointers to matrices whose columns come first, the factors on the host."""
+    def at(address, rows, columns, line):
+        assert line >= rows >= 1 and columns >= 1
+        memory = (kind * (line * (columns - 1) + rows)).from_address(address)
+        flat = np.frombuffer(memory, kind)
+        return np.lib.stride_tricks.as_strided(flat, (rows, columns), (flat.itemsize, flat.itemsize * line))
+
+    def function(handle, transa, transb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc):
+        assert handle == "the handle" and transa in (0, 1) and transb in (0, 1)
+        a = at(A, k, m, lda).T if transa else at(A, m, k, lda)
+        b = at(B, n, k, ldb).T if transb else at(B, k, n, ldb)
+        c = at(C, m, n, ldc)
+        found = kind.from_address(alpha).value * (a @ b)
+        beta = kind.from_address(beta).value
+        launched("product", a, b, c)
+        c[...] = found + beta * c if beta else found        # as cuBLAS: without beta C may be anything
+    return function
 
 
 COMPUTE_TYPES = {}               # of products, by the character of a dtype
@@ -147,11 +169,12 @@ def make_module():
         getDeviceProperties=lambda device: {"name": b"the stand-in", "major": 7, "minor": 5})
     module.get_default_memory_pool = lambda: types.SimpleNamespace(used_bytes=lambda: 0,
                                                                    total_bytes=lambda: 0)
-    module.cuda = types.SimpleNamespace(runtime=runtime, Device=Device)
+    module.cuda = types.SimpleNamespace(
+        runtime=runtime, Device=Device, device=types.SimpleNamespace(get_cublas_handle=lambda: "the handle"),
+        cublas=types.SimpleNamespace(sgemm=gemm(ctypes.c_float), dgemm=gemm(ctypes.c_double)))
     types_of = types.SimpleNamespace(COMPUTE_TYPE_TF32=4, COMPUTE_TYPE_DEFAULT=1)
     module._core = types.SimpleNamespace(_routines_linalg=types_of,
                                          set_compute_type=COMPUTE_TYPES.__setitem__)
-    module.cublas = types.SimpleNamespace(gemm=gemm)
     for what in COUNTS:
         COUNTS[what] = 0
     LAUNCHES.clear()

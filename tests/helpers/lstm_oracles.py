@@ -62,7 +62,7 @@ def layer_of(arguments, backend="numpy", dropout=0.0, mask_seed=None, **options)
     """An LSTM with the parameters among the arguments, in their dtype; mask_seed fixes its dropout masks."""
     sizes = [p.shape[1] for name, p in arguments.items() if name[0] == "U"]
     layer = LSTM(arguments["W0"].shape[1], sizes[0], len(sizes), dropout, backend,
-                 np.result_type(*arguments.values()), output_size=sizes[-1], **options)
+                 np.result_type(*(a.dtype for a in arguments.values())), output_size=sizes[-1], **options)
     for name, p in layer.parameters.items():
         p[...] = arguments[name]
     if mask_seed is not None:
