@@ -15,7 +15,7 @@ import numpy as np
 
 Array = Any
 HERE = Path(__file__).parent
-REALS = {"float32": "float", "float64": "double"}
+REALS = {"f": "float", "d": "double"}            # by the character of a dtype
 WITHOUT_ASKING = 48 * 1024         # bytes of shared memory a block
 
 
@@ -26,19 +26,20 @@ def text(file: str) -> str:
 
 
 @lru_cache(maxsize=None)
-def kernel(file: str, name: str, defines: tuple[tuple[str, str | int], ...], shared_bytes: int) -> Any:
+def kernel(file: str, name: str, threads: int, char: str, shared_bytes: int, **defines: int) -> Any:
     """The compiled kernel `name` of that file."""
-    made = cupy.RawKernel(text(file), name, options=tuple(f"-D{key}={value}" for key, value in defines))
+    all_defines = {"real": REALS[char], "THREADS": threads, **defines}
+    made = cupy.RawKernel(text(file), name,
+                          options=tuple(f"-D{key}={value}" for key, value in all_defines.items()))
     if shared_bytes > WITHOUT_ASKING:
         made.max_dynamic_shared_size_bytes = shared_bytes
     return made
 
 
 def launch(file: str, name: str, blocks: int | tuple[int, int], threads: int, arguments: tuple[Any, ...],
-           dtype: Any, shared_bytes: int = 0, **defines: str | int) -> None:
+           dtype: np.dtype, shared_bytes: int = 0, **defines: int) -> None:
     """One launch. The text sees `real`, THREADS and the other defines."""
-    defines = {"real": REALS[np.dtype(dtype).name], "THREADS": threads, **defines}
-    made = kernel(file, name, tuple(defines.items()), shared_bytes)
+    made = kernel(file, name, threads, dtype.char, shared_bytes, **defines)
     made(blocks if isinstance(blocks, tuple) else (blocks,), (threads,), arguments, shared_mem=shared_bytes)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import persistent_split
 from .cupy_kernels import launch, limits_now
-from .cupy_products import add_column_sum, add_product
+from .cupy_products import add_column_sum, add_product, product
 
 Array = Any
 
@@ -23,6 +23,13 @@ def fits(dtype: Any, shape: tuple[int, int, int]) -> bool:
     """Whether a layer with T, B, H = shape runs here: H small enough, and every index below 2^31."""
     T, B, H = shape
     return np.dtype(dtype).kind == "f" and H <= persistent_split.LARGEST and (T + 1) * B * 4 * H < 2**31
+
+
+def ready(a: Array, dtype: Any) -> Array:
+    """The array as the kernels take it: of that dtype, contiguous."""
+    if a.dtype == dtype and a.flags.c_contiguous:
+        return a
+    return cupy.ascontiguousarray(a.astype(dtype, copy=False))
 
 
 def loop(name: str, arrays: tuple[Array, ...], shape: tuple[int, int, int], from_zero: bool) -> None:
@@ -45,8 +52,8 @@ def layer_forward(x: Array, state: tuple[Array, Array] | None, W: Array, U: Arra
     if state is not None:
         hc[0, 0], hc[1, 0] = state
     tanh_c, z = own("tanh_c", (T, B, H), dtype), own("z", (T, B, 4 * H), dtype)
-    x, W, U, b = (cupy.ascontiguousarray(a.astype(dtype, copy=False)) for a in (x, W, U, b))
-    cupy.matmul(x.reshape(T * B, D), W.T, out=z.reshape(T * B, 4 * H))
+    x, W, U, b = (ready(a, dtype) for a in (x, W, U, b))
+    product(x.reshape(T * B, D), W.T, z.reshape(T * B, 4 * H))
     h = cupy.empty((T, B, H), dtype)
     loop("lstm_forward", (U, b, z, hc[1], tanh_c, hc[0], h), (T, B, H), state is None)
     return h, (x, *(a.swapaxes(-1, -2) for a in (hc, tanh_c, z)))
@@ -63,12 +70,11 @@ def layer_backward(dh_above: Array, d_state: tuple[Array, Array] | None, W: Arra
     if d_state is not None:
         d_hc[0], d_hc[1] = d_state
     x, W, U, dh_above, hc, tanh_c, gates = (
-        cupy.ascontiguousarray(a.astype(dtype, copy=False))
-        for a in (cache.x, W, U, dh_above, hc, tanh_c, gates))
+        ready(a, dtype) for a in (cache.x, W, U, dh_above, hc, tanh_c, gates))
     loop("lstm_backward", (U, gates, hc[1], tanh_c, dh_above, dz, d_hc[0], d_hc[1]), (T, B, H),
          d_state is None)
     delta, h_prev = dz.reshape(T * B, 4 * H), hc[0, :T].reshape(T * B, H)
     add_product(gradients[0], delta.T, x.reshape(T * B, D))            # (6.40), one sum over k
     add_product(gradients[1], delta.T, h_prev)                         # (6.39), one sum over k
     add_column_sum(gradients[2], delta)                                # (6.41), one sum over k
-    return cupy.matmul(delta, W).reshape(T, B, D), d_hc
+    return product(delta, W).reshape(T, B, D), d_hc
