@@ -158,7 +158,7 @@ def launches_of_a_step(**options):
 @needs_compiler
 @pytest.mark.parametrize("options, most", [
     ({}, 27), (dict(dropout=0.5, embedding_dropout=0.2, shared_masks=True, average=0.9, weight_decay=0.05,
-                    tie_embedding=True), 38)], ids=["course", "every option"])
+                    tie_embedding=True), 36)], ids=["course", "every option"])
 def test_launches_of_a_step(standin, options, most):
     """T = 25, L = 2; the batch is one copy more."""
     launches = launches_of_a_step(**options)
