@@ -216,3 +216,19 @@ def test_an_x_of_the_wrong_shape_gets_advice():
         LSTM(2, 5).forward(np.zeros((4, 2)))
     assert str(error.value) == ("x has shape (4, 2); it must be (T, B, 2): time, batch, input. "
                                 "For one sequence (T, D) pass x[:, None]")
+
+
+def test_a_wrong_shape_is_said_for_a_last_layer_of_another_size():
+    """The message names the size of the last layer, and of a state the sizes of all."""
+    layer = LSTM(2, 5, 3, output_size=4)
+    layer.forward(np.ones((2, 3, 2)))
+    with pytest.raises(ValueError, match=re.escape("it must be (2, 3, 4)")):
+        layer.backward(np.ones((2, 3, 5)))
+    right = [np.ones((3, H)) for H in (5, 5, 4)]
+    with pytest.raises(ValueError, match=re.escape("L = 3 arrays (B, H_l), H_l of [5, 5, 4], B = 3")):
+        layer.forward(np.ones((2, 3, 2)), (right, right[:2]))
+    with pytest.raises(ValueError, match="^state has dtype"):
+        layer.forward(np.ones((2, 3, 2)), (right, [*right[:2], "four"]))
+    integers = tuple([part.astype(int) for part in right] for _ in "hc")
+    h, _ = layer.forward(np.ones((2, 3, 2), "float32"), integers)
+    assert h.dtype == "float32"

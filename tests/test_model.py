@@ -246,3 +246,10 @@ def test_the_mask_has_the_dtype_of_the_model(dtype):
     model = random_model(dtype, dropout=0.5)
     model.loss(tokens())
     assert model.mask.dtype == dtype
+
+
+def test_a_matrix_of_two_layers_starts_as_small_as_the_linear_layer_needs():
+    """Uniform in (-0.1, 0.1): with the embedding's own (-1, 1) the first logits would be far too large."""
+    for tied, bound in ((True, 0.1), (False, 1.0)):
+        start = PoemModel(50, 20, 6, 2, tie_embedding=tied).parameters["embedding"]
+        assert 0.98 * bound < abs(start).max() <= bound

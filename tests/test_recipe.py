@@ -113,6 +113,8 @@ def test_the_learning_rate_of_every_step():
     constant = Settings(learning_rate=0.8)
     assert {learning_rate(constant, step, 12) for step in range(12)} == {0.8}
     assert learning_rate(replace(settings, warmup=20), 11, 12) == pytest.approx(0.8 * 12 / 20)
+    for_batch = replace(constant, batch_size=128, rate_for_batch=32)   # four times the batch: twice the rate
+    assert learning_rate(for_batch, 11, 12) == pytest.approx(1.6)
 
 
 def test_the_average_is_the_mean_of_the_weights_with_its_decay(corpus):
