@@ -32,7 +32,7 @@ import test_trainer
 
 from scratch_lstm import (functional, get_backend, layers, lstm, lstm_layer, lstm_textbook, model,
                           numpy_backend, optim, rnn_textbook as rnn)
-from scratch_lstm.kernels import numpy_cell
+from scratch_lstm.kernels import numpy_cell, numpy_products
 from scratch_lstm.training import data_parallel, learner, trainer
 
 
@@ -172,7 +172,7 @@ FAULTS = [
     Fault("lstm: = for += on dW, dU, db", [(
         lstm, "gradient += total", "gradient[...] = total")], TWICE, GRADIENTS),
     Fault("linear: = for += on fc.weight", [(
-        layers, 'self.gradients["weight"] +=', 'self.gradients["weight"][...] =')], LINEAR, MODEL),
+        numpy_products, "total += a @ b", "total[...] = a @ b")], LINEAR, MODEL),
     # what comes from the final state
     Fault("lstm: dc_n ignored", [(lstm_layer, D_END, "= d_state[0].T, 0")], OF_C_N, OF_H),
     Fault("lstm: dh_n ignored", [(lstm_layer, D_END, "= 0, d_state[1].T")], OF_H_N, OF_H),
@@ -364,7 +364,7 @@ FAULTS = [
         "self.order)",
         'self.gradients["weight"][self.tokens.reshape(-1)] += dx')], MODEL_TORCH),
     Fault("linear: the bias's gradient from the first row only", [(
-        layers, "dy.sum(axis=0)", "dy[0]")], LINEAR),
+        numpy_products, "a.sum(axis=0)", "a[0]")], LINEAR),
     # the optimiser
     Fault("adam: the second moment not corrected", [(
         optim, "math.sqrt(1 - beta2 ** self.t)", "1.0")], ADAM),
