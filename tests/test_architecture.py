@@ -16,7 +16,7 @@ PACKAGES = ["scratch_lstm"] + [f"scratch_lstm.{name}"
 PACKAGE_ORDER = ["mathematics", "check", "poems", "evaluation", "training"]
 MATHEMATICS = ["errors", "files", "functional", "kernels", "numpy_backend", "cupy_backend",
                "backend", "rnn_textbook", "lstm_textbook",
-               "lstm_layer", "lstm", "layers", "model", "optim", "oracles", "gradcheck"]
+               "lstm_layer", "lstm", "layers", "model", "reading", "optim", "oracles", "gradcheck"]
 # Inside the other packages: no cycles.
 
 

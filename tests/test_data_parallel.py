@@ -47,3 +47,36 @@ def test_replicas_share_parameters_and_not_gradients():
 def test_an_error_in_a_thread_is_an_error_here():
     with pytest.raises(ValueError):
         DataParallel(PoemModel(**SIZES), 2).loss_and_gradient(np.full((3, 4), 99))
+
+
+# a loss that is only measured
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("B", [1, 5, 130])
+def test_a_measured_loss_is_that_of_the_whole_on_any_number_of_threads(backend, B):
+    """Without dropout, to rounding; with as many threads to the last bit; training goes on as before."""
+    tokens = np.random.default_rng(1).integers(0, 11, (6, B))
+    whole = PoemModel(backend=backend, **SIZES)
+    loss, losses = float(whole.loss(tokens)), []
+    for threads in (1, 2, 3, 7):
+        shared = DataParallel(PoemModel(backend=backend, dropout=0.5, **SIZES), threads)
+        losses.append([float(shared.loss(tokens, shared.models[0])) for _ in range(3)])
+        assert len(set(losses[-1])) == 1 and abs(losses[-1][0] - loss) <= 1e-14 * loss
+        first = float(shared.loss_and_gradient(tokens, (1, 2)))
+        shared.loss(tokens, shared.models[0])
+        assert float(shared.loss_and_gradient(tokens, (1, 2))) == first != losses[-1][0]
+    shards = {float(DataParallel(whole, threads, shards=8).loss(tokens, whole)) for threads in (1, 2, 3, 7)}
+    assert len(shards) == 1                # where the shards are given, nothing depends on the threads
+
+
+def test_another_model_can_be_measured():
+    """The averaged weights, or a model that was read from a file; it may change between two losses."""
+    tokens = np.random.default_rng(1).integers(0, 11, (6, 5))
+    shared = DataParallel(PoemModel(**SIZES), 2)
+    other = PoemModel(**{**SIZES, "seed": 3})
+    for _ in range(2):
+        expected = float(other.loss(tokens))
+        assert abs(float(shared.loss(tokens, other)) - expected) <= 1e-14 * expected
+        other.flat_parameters *= 2
+    mine = float(shared.models[0].loss(tokens))
+    assert abs(float(shared.loss(tokens, shared.models[0])) - mine) <= 1e-14 * mine != expected

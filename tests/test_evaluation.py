@@ -73,6 +73,8 @@ def test_log_probabilities_are_those_of_each_poem_alone(ragged, at_a_time, monke
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         expected += np.log(p[np.arange(len(p)), tokens[1:, 0]]).tolist()
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+    for threads in (2, 3, 99):
+        assert np.array_equal(poems.log_probabilities(model, threads=threads), found)
     losses = [float(model.loss(ragged.vectors[n][:, None])) * (ragged.lengths[n] - 1) for n in indices]
     figures = poems.figures(found)
     predictions = (ragged.lengths[indices] - 1).sum()
@@ -224,6 +226,7 @@ def test_samples_are_seeded_and_do_not_depend_on_progress():
     poems = sample(model, words, 1200, 5, done.append)
     assert len(poems) == sum(done) == 1200 and poems == sample(model, words, 1200, 5)
     assert poems != sample(model, words, 1200, 6)
+    assert poems == sample(model, words, 1200, 5, threads=3)
 
 
 # the command

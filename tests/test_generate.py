@@ -1,15 +1,18 @@
 """Poems from a model: greedy, sampled, acrostic, strict."""
 
+import importlib
+
 import numpy as np
 import pytest
 
 from scratch_lstm import PoemModel
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.errors import InputError
-from scratch_lstm.poems.generate import (_sample, carries, check_options, count_beginnings, count_lines,
-                                         generate)
+from scratch_lstm.poems.generate import carries, check_options, count_beginnings, count_lines, generate
+from scratch_lstm.poems.sampling import choose
 from scratch_lstm.poems.vocabulary import END, START, Vocabulary, has_form
 
+writing = importlib.import_module("scratch_lstm.poems.generate")       # the package has the function
 FORM = "字字字字字，字字字字字。字字字字字，字字字字字。"
 
 
@@ -84,13 +87,13 @@ def test_sampling_is_seeded_and_a_poem_does_not_depend_on_those_after_it(model, 
 def test_choices_follow_the_distribution():
     logits = np.array([1.0, -np.inf, 0.0, 2.0])
     draws = 1 - np.random.default_rng(0).random(40_000)
-    tokens = _sample(np.tile(logits, (len(draws), 1)), 0.5, None, draws)
+    tokens = choose(np.tile(logits, (len(draws), 1)), 0.5, None, draws)
     expected = np.exp(logits / 0.5) / np.exp(logits / 0.5).sum()
     observed = np.bincount(tokens, minlength=4) / len(draws)
     assert observed[1] == 0 and abs(observed - expected).max() <= 0.01
-    top = _sample(np.tile(logits, (len(draws), 1)), 0.5, 2, draws)
+    top = choose(np.tile(logits, (len(draws), 1)), 0.5, 2, draws)
     assert set(top) == {0, 3}
-    ends = _sample(np.tile([-np.inf, 0.0, 0.0, -np.inf], (2, 1)), 1.0, None, np.array([1e-300, 1.0]))
+    ends = choose(np.tile([-np.inf, 0.0, 0.0, -np.inf], (2, 1)), 1.0, None, np.array([1e-300, 1.0]))
     assert ends.tolist() == [1, 2]
 
 
@@ -283,7 +286,7 @@ def test_only_the_likeliest_are_drawn(top_k):
     """Among 1000 characters in any order; a high temperature makes those that are left nearly as likely."""
     rng = np.random.default_rng(0)
     logits = np.stack([rng.permutation(np.arange(1000.0)) for _ in range(200)])
-    tokens = _sample(logits, 1e6, top_k, 1 - rng.random(200))
+    tokens = choose(logits, 1e6, top_k, 1 - rng.random(200))
     ranks = 999 - logits[np.arange(200), tokens]                          # 0 is the likeliest
     assert ranks.max() < top_k and len(set(ranks)) > min(top_k, 200) / 2
 
@@ -304,3 +307,68 @@ def test_options_are_checked_for_a_vocabulary_without_a_model():
     for options, length in ({}, 3), ({"strict": True}, 2), ({"length": 1}, 1):
         with pytest.raises(InputError, match=f"longer than a poem, which has at most {length} characters"):
             check_options(vocabulary, ["山，山山"[:length + 1]], **options)
+
+
+# the choice, and threads
+
+def choose_as_before(logits, temperature, top_k, draws):
+    """What `choose` was before it was made fast: a cumulative sum over all words."""
+    logits = logits.astype(np.float64)
+    if top_k is not None and top_k < logits.shape[1]:
+        logits = np.where(logits >= np.partition(logits, -top_k)[:, -top_k, None], logits, -np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    cumulative = p.cumsum(axis=1)
+    return (cumulative < draws.reshape(-1, 1) * cumulative[:, -1:]).sum(axis=1)
+
+
+@pytest.mark.parametrize("V", [1, 45, 46, 92, 2001])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("temperature", [0.01, 1.0, 30.0])
+@pytest.mark.parametrize("top_k", [None, 1, 20])
+def test_the_choices_are_those_of_a_cumulative_sum_over_all_words(V, dtype, temperature, top_k):
+    rng = np.random.default_rng(V)
+    logits = (3 * rng.standard_normal((300, V))).astype(dtype)
+    logits[:200] = logits[:200].round()                       # many are equal: all of the k-th likeliest count
+    logits[rng.random(logits.shape) < 0.3] = -np.inf
+    logits[:, rng.integers(V)] = 0.5                          # one is possible at least
+    draws = 1 - rng.random(300)
+    draws[:9] = 1.0                                           # the last word that is possible
+    expected = choose_as_before(logits, temperature, top_k, draws)
+    found = choose(logits, temperature, top_k, draws)
+    assert np.array_equal(found, expected) and np.isfinite(logits[np.arange(300), found]).all()
+
+
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_a_row_that_is_no_number_gets_the_first_word_and_spoils_no_other(top_k):
+    logits = np.zeros((3, 50))
+    logits[1] = np.nan
+    logits[0, 49] = logits[2, 49] = 50
+    assert choose(logits, 1.0, top_k, np.full(3, 0.5)).tolist() == [49, 0, 49]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("options", [
+    {}, {"temperature": 0.8}, {"temperature": 2.0, "top_k": 5}, {"temperature": 1.0, "strict": True},
+    {"acrostic": True, "temperature": 1.0}, {"ranks": [n % 22 for n in range(60)]}])
+def test_poems_are_the_same_for_any_number_of_threads(corpus, monkeypatch, backend, options):
+    """In float32 too, and as all poems in one batch in float64, where rounding decides nothing."""
+    prompts = ["风", "花雪", "", "山"] * 15
+    for dtype in ("float32", "float64"):
+        model = PoemModel(len(corpus.vocabulary), 6, 8, 2, dropout=0.5, backend=backend, dtype=dtype, seed=4)
+        model.flat_parameters *= 6
+        whole = generate(model, corpus.vocabulary, prompts, **options)
+        monkeypatch.setattr(writing, "AT_A_TIME", 7)
+        poems = [generate(model, corpus.vocabulary, prompts, threads=n, **options) for n in (1, 2, 3, 99)]
+        monkeypatch.undo()
+        assert all(some == poems[0] for some in poems) and len(set(poems[0])) >= 4
+        assert dtype == "float32" or poems[0] == whole
+        assert model.training                                 # left as it was
+
+
+def test_an_error_in_a_thread_is_an_error_here(model, corpus, monkeypatch):
+    monkeypatch.setattr(writing, "AT_A_TIME", 2)
+    monkeypatch.setattr(PoemModel, "forward", lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        generate(model, corpus.vocabulary, ["风"] * 9, threads=3)
+    assert model.training

@@ -16,10 +16,12 @@ import numpy as np
 from ..model import PoemModel
 from ..poems.corpus import Corpus
 from ..poems.vocabulary import is_punctuation
+from ..reading import read
 from .bootstrap import interval
 from .grams import places
 
-NUMBERS_AT_A_TIME = 4_000_000     # logits in float64: 32 MB, and their exponentials
+NUMBERS_AT_A_TIME = 4_000_000     # logits of a batch: 16 MB in float32
+ROWS = 64                         # of them in float64 at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,35 +47,42 @@ class Poems:
         """(total - N,) the poem of each prediction, from 0."""
         return np.repeat(np.arange(len(self.lengths)), self.lengths - 1)
 
-    def log_probabilities(self, model: PoemModel, advance: Callable[[int], Any] = int) -> np.ndarray:
+    def log_probabilities(self, model: PoemModel, advance: Callable[[int], Any] = int,
+                          threads: int = 1) -> np.ndarray:
         """Of each prediction (total - N,), natural logarithms; without dropout, in batches.
 
-        advance: called with the number of poems that are done since the last call.
+        advance: called with the number of poems that are done since the last call. threads: so many batches
+        are read at the same time; the result is the same for any number.
         """
         starts = np.cumsum(self.lengths) - self.lengths
-        order = np.argsort(self.lengths, kind="stable")
         result = np.zeros(len(self.words))
         most = max(1, NUMBERS_AT_A_TIME // self.V)                       # predictions at once
-        was_training, model.training = model.training, False
-        try:
-            begin = 0
-            while begin < len(order):
-                length = self.lengths[order[begin]]
-                end = begin + max(1, most // int(length))
-                batch = order[begin:end]
-                batch = batch[self.lengths[batch] == length]
-                at = starts[batch] + np.arange(length)[:, None]          # (T+1, B)
-                step = max(1, most // len(batch))                        # of a long poem a part at a time
-                state = None
-                for t in range(0, length - 1, step):
-                    here = at[t:t + step + 1]
-                    logits, state = model.forward(model.backend.to_device(self.words[here[:-1]]), state)
-                    result[here[1:]] = log_softmax_at(model.backend.to_host(logits), self.words[here[1:]])
-                begin += len(batch)
-                advance(len(batch))
-        finally:
-            model.training = was_training
+
+        def measure(one: PoemModel, batch: np.ndarray) -> int:
+            at = starts[batch] + np.arange(self.lengths[batch[0]])[:, None]             # (T+1, B)
+            step = max(1, most // len(batch))                            # of a long poem a part at a time
+            state = None
+            for t in range(0, len(at) - 1, step):
+                here = at[t:t + step + 1]
+                logits, state = one.forward(one.backend.to_device(self.words[here[:-1]]), state)
+                result[here[1:]] = log_softmax_at(one.backend.to_host(logits), self.words[here[1:]])
+            return len(batch)
+
+        for done in read(model, self._batches(most), measure, threads):
+            advance(done)
         return result[places(self.lengths) > 0]
+
+    def _batches(self, most: int) -> list[np.ndarray]:
+        """The numbers of all poems, in batches of one length, of at most so many predictions."""
+        batches, begin = [], 0
+        order = np.argsort(self.lengths, kind="stable")
+        while begin < len(order):
+            length = self.lengths[order[begin]]
+            batch = order[begin:begin + max(1, most // int(length))]
+            batch = batch[self.lengths[batch] == length]
+            batches.append(batch)
+            begin += len(batch)
+        return batches
 
     def figures(self, log_p: np.ndarray, seed: int = 0) -> dict[str, Any]:
         """What is reported of a model: log_p (total - N,) of each prediction, or (N,) of each poem.
@@ -103,7 +112,11 @@ class Poems:
 
 def log_softmax_at(logits: np.ndarray, words: np.ndarray) -> np.ndarray:
     """logits (T, B, V), words (T, B) -> the log-probability of each word (T, B), in float64."""
-    logits = logits.astype(np.float64)
-    logits -= logits.max(axis=-1, keepdims=True)
-    chosen = np.take_along_axis(logits, words[..., None], axis=-1)[..., 0]
-    return chosen - np.log(np.exp(logits, out=logits).sum(axis=-1))
+    flat, targets = logits.reshape(-1, logits.shape[-1]), words.reshape(-1)
+    result = np.empty(len(flat))
+    for begin in range(0, len(flat), ROWS):                              # they stay in the cache
+        rows = flat[begin:begin + ROWS].astype(np.float64)
+        rows -= rows.max(axis=1, keepdims=True)
+        chosen = rows[np.arange(len(rows)), targets[begin:begin + ROWS]]
+        result[begin:begin + ROWS] = chosen - np.log(np.exp(rows, out=rows).sum(axis=1))
+    return result.reshape(words.shape)

@@ -24,7 +24,7 @@ from .tones import keeps_pattern
 
 SHORTEST_LINE = 4                 # characters: shorter ones are the same by chance
 NUMBERS_AT_A_TIME = 4_000_000     # probabilities, of all poems that are written together
-AT_A_TIME = 500                   # poems that are written together, at most
+AT_A_TIME = 1000                  # poems that are written together, at most
 ROWS = {"form_kept": "form kept", "rhyme_pingshui": "rhyme, Pingshui", "rhyme_modern": "rhyme, modern",
         "tone_pattern": "tone pattern kept", "distinct_characters": "distinct characters in a poem",
         "repeated_character": "poems with a character twice", "training_lines": "lines in the training poems",
@@ -35,14 +35,14 @@ ROWS = {"form_kept": "form kept", "rhyme_pingshui": "rhyme, Pingshui", "rhyme_mo
 
 
 def sample(model: PoemModel, vocabulary: Vocabulary, count: int, seed: int,
-           advance: Callable[[int], Any] = int) -> list[str]:
-    """So many poems at temperature 1, free; seeded. advance: as in likelihood.Poems."""
+           advance: Callable[[int], Any] = int, threads: int = 1) -> list[str]:
+    """So many poems at temperature 1, free; seeded. advance, threads: as in likelihood.Poems."""
     rng = np.random.default_rng(seed)
     poems: list[str] = []
     batch = max(1, min(AT_A_TIME, NUMBERS_AT_A_TIME // len(vocabulary)))
     while len(poems) < count:
         some = min(batch, count - len(poems))
-        poems += generate(model, vocabulary, [""] * some, temperature=1.0, seed=rng)
+        poems += generate(model, vocabulary, [""] * some, temperature=1.0, seed=rng, threads=threads)
         advance(some)
     return poems
 

@@ -1,7 +1,7 @@
 """Poems from a model: greedy or sampled, from a prompt or as an acrostic, free or in a strict form.
 
 The state (h, c) is carried, so each character costs one step of the LSTM, never the whole prefix again;
-and all poems are written at the same time as one batch. A poem begins, like those of the corpus, after the
+and poems are written many at a time, as a batch. A poem begins, like those of the corpus, after the
 mark of its start.
 """
 
@@ -13,7 +13,11 @@ import numpy as np
 
 from ..errors import InputError
 from ..model import PoemModel
+from ..reading import read
+from .sampling import choose, ranked
 from .vocabulary import ANY, Vocabulary, has_form, is_punctuation
+
+AT_A_TIME = 250     # poems in a batch: on a CPU more are not faster, and threads have more batches to share
 
 
 def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], prompts: Sequence[str], *,
@@ -21,7 +25,7 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
              seed: int | np.random.Generator = 0,
              acrostic: bool = False, strict: bool = False, limit: int | None = None,
              ranks: Sequence[int] | None = None,
-             allow: Callable[[Sequence[str]], np.ndarray] | None = None) -> list[str]:
+             allow: Callable[[Sequence[str]], np.ndarray] | None = None, threads: int = 1) -> list[str]:
     """One poem for each prompt, without the marks of start and end.
 
     vocabulary: the model's, or a word_int_map.
@@ -34,7 +38,9 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
     ranks: of greedy poems, one for each prompt: the first character that is the model's choice is its
         likeliest one (0), its second likeliest (1), ...; so that poems of one prompt differ.
     allow: with strict, a rule on top of the form: from the poems so far to (B, V), which words may come next;
-        it is not asked where the form has a mark.
+        it is not asked where the form has a mark. Several threads call it at the same time.
+    threads: so many batches are written at the same time, and the matrix library has one thread (reading.py).
+        The poems are the same for any number.
 
     Raises InputError for an unknown character (and names it), a prompt that is too long or does not fit
     the form, a temperature or top_k that is not positive, strict without a form.
@@ -43,45 +49,56 @@ def generate(model: PoemModel, vocabulary: Vocabulary | Mapping[str, int], promp
     form = vocabulary.form if strict else None
     length = len(form) if form else limit or vocabulary.longest
     check_options(vocabulary, prompts, temperature, top_k, acrostic, strict, length)
-    words, number_of = vocabulary.words, vocabulary.word_int_map
-    start, end = number_of[vocabulary.start], number_of[vocabulary.end]
-    punctuation = np.array([is_punctuation(word) for word in words])              # (V,)
     draws = np.zeros((len(prompts), length if temperature is not None else 0))    # (B, length)
     if temperature is not None:
         draws = 1 - np.random.default_rng(seed).random(draws.shape)
+    ranks = list(ranks or [0] * len(prompts))
+    size = AT_A_TIME if model.backend.xp is np else max(1, len(prompts))
+    parts = [slice(begin, begin + size) for begin in range(0, len(prompts), size)]
+
+    def write(one: PoemModel, part: slice) -> list[str]:
+        return _batch(one, vocabulary, prompts[part], draws[part], ranks[part], length, form, allow, acrostic,
+                      temperature, top_k)
+
+    return [poem for poems in read(model, parts, write, threads) for poem in poems]
+
+
+def _batch(model: PoemModel, vocabulary: Vocabulary, prompts: Sequence[str], draws: np.ndarray,
+           waiting: list[int], length: int, form: str | None,
+           allow: Callable[[Sequence[str]], np.ndarray] | None, acrostic: bool,
+           temperature: float | None, top_k: int | None) -> list[str]:
+    """As generate. draws (B, length); waiting: the ranks; form: of strict poems; length: the most."""
+    words, number_of = vocabulary.words, vocabulary.word_int_map
+    start, end = number_of[vocabulary.start], number_of[vocabulary.end]
+    marks = [n for n, word in enumerate(words) if is_punctuation(word)]
+    never = [start, end, *marks] if form else [start]
     line_of = line_starts(form) if form and acrostic else None
     poems = [""] * len(prompts)
     done = np.zeros(len(prompts), bool)                                           # (B,)
-    waiting = list(ranks or [0] * len(prompts))
     tokens, state = np.full(len(prompts), start), None                            # (B,)
-    was_training, model.training = model.training, False
-    try:
-        for n in range(length):
-            with np.errstate(over="ignore", invalid="ignore"):       # of a model with very large weights
-                logits, state = model.forward(model.backend.to_device(tokens[None]), state)
-            logits = model.backend.to_host(logits[0]).astype(np.float64)          # (B, V)
-            logits[:, start] = -np.inf
-            if form:
-                logits[:, end] = -np.inf
-                is_wrong = punctuation if form[n] == ANY else np.arange(len(words)) != number_of[form[n]]
-                logits[:, is_wrong] = -np.inf
-                if allow is not None and form[n] == ANY:
-                    logits[~allow(poems)] = -np.inf
-            tokens = _sample(logits, temperature, top_k, draws[:, n:n + 1])
-            for b, prompt in enumerate(prompts):
-                forced = _forced_character(prompt, poems[b], acrostic, line_of)
-                if forced is not None and not done[b]:
-                    tokens[b] = number_of[forced]
-                elif waiting[b] and (form is None or form[n] == ANY):
-                    tokens[b] = _ranked(logits[b], waiting[b], end)
-                    waiting[b] = 0
-            done |= tokens == end
-            if done.all():
-                break
-            for b in np.flatnonzero(~done).tolist():
-                poems[b] += words[tokens[b]]
-    finally:
-        model.training = was_training
+    for n in range(length):
+        with np.errstate(over="ignore", invalid="ignore"):       # of a model with very large weights
+            device_logits, state = model.forward(model.backend.to_device(tokens[None]), state)
+        if form and form[n] != ANY:
+            tokens = np.full(len(prompts), number_of[form[n]])
+        else:
+            logits = model.backend.to_host(device_logits[0])                      # (B, V)
+            logits[:, never] = -np.inf
+            if form and allow is not None:
+                logits[~allow(poems)] = -np.inf
+            tokens = choose(logits, temperature, top_k, draws[:, n:n + 1])
+        for b, prompt in enumerate(prompts):
+            forced = _forced_character(prompt, poems[b], acrostic, line_of)
+            if forced is not None and not done[b]:
+                tokens[b] = number_of[forced]
+            elif waiting[b] and (form is None or form[n] == ANY):
+                tokens[b] = ranked(logits[b], waiting[b], end)
+                waiting[b] = 0
+        done |= tokens == end
+        if done.all():
+            break
+        for b in np.flatnonzero(~done).tolist():
+            poems[b] += words[tokens[b]]
     return poems
 
 
@@ -118,29 +135,6 @@ def _forced_character(prompt: str, poem: str, acrostic: bool, line_of: dict[int,
     else:
         return None
     return prompt[line] if line < len(prompt) else None
-
-
-def _sample(logits: np.ndarray, temperature: float | None, top_k: int | None,
-            draws: np.ndarray) -> np.ndarray:
-    """logits (B, V), draws (B,) or (B, 1) from (0, 1] -> tokens (B,)."""
-    if temperature is None:
-        return logits.argmax(axis=1)
-    if top_k is not None and top_k < logits.shape[1]:
-        least = np.partition(logits, -top_k)[:, -top_k, None]                     # the k-th largest
-        logits = np.where(logits >= least, logits, -np.inf)
-    with np.errstate(over="ignore", invalid="ignore"):          # a tiny temperature: -inf; huge weights: NaN
-        p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
-    cumulative = p.cumsum(axis=1)
-    return (cumulative < draws.reshape(-1, 1) * cumulative[:, -1:]).sum(axis=1)   # the inverse distribution
-
-
-def _ranked(logits: np.ndarray, rank: int, end: int) -> int:
-    """logits (V,) -> the token that is in that place when they are sorted, the likeliest in place 0.
-
-    The end is in place 0 or nowhere: a poem that ends at once is not another poem.
-    """
-    order = np.argsort(-logits, kind="stable")
-    return int(order[rank + (end in order[1:rank + 1])])
 
 
 def count_beginnings(vocabulary: Vocabulary, prompt: str, acrostic: bool, strict: bool) -> int:

@@ -118,7 +118,7 @@ def blas_threads(settings: Settings, backend: Any) -> int:
 
 def check_memory(settings: Settings, corpus: Corpus) -> int:
     """Bytes that the run will need. Raises InputError if the machine does not have them."""
-    words = corpus.words_in_batch(settings.batch_size, settings.characters_in_batch)
+    words = corpus.words_in_batch(settings.poems_read_at_once, settings.characters_in_batch)
     needed = memory.predict(len(corpus.vocabulary), settings, words, len(corpus.tokens))
     memory.check(needed, "the run", LESS_MEMORY)
     return needed

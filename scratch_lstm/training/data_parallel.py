@@ -4,7 +4,8 @@ The mean loss of a batch is sum_s (B_s / B) loss_s over its shards s of B_s poem
 same sum of gradients. A thread takes a shard through a replica of the model, which shares the parameters and
 has gradients of its own; a worker has some of the shards. The gradients are added in the shards' order
 (ordered_sum.py), so that the result depends on the number of shards alone, to the last bit: not on which
-thread or worker computed them, nor on how many there are.
+thread or worker computed them, nor on how many there are. For a loss that is only measured the parts have
+other sizes, because no gradient has to be added.
 
 NumPy and the compiled kernels release the interpreter's lock inside, so the threads do work at the same time.
 The matrix library uses one thread in each: its own threads spin while they wait, and everything slows down
@@ -21,6 +22,9 @@ from .ordered_sum import add_up, nodes_within, share
 from .workers import ALONE, Workers
 
 
+POEMS_AT_ONCE = 64      # that a thread reads: with more a poem takes no less time
+
+
 class DataParallel:
     """loss and gradient of `model` on whole batches.
 
@@ -31,7 +35,9 @@ class DataParallel:
     def __init__(self, model: PoemModel, threads: int, shards: int = 0, workers: Workers = ALONE,
                  in_order: bool = True) -> None:
         self.models = [model] + [model.replica() for _ in range(threads - 1)]
+        self.readers = self.models                          # one a thread, of the model that `loss` measures
         self.shards, self.workers, self.in_order = shards or threads, workers, in_order
+        self.fewest_parts = 1 if shards else threads        # of a loss that is measured
         self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self.workspace = Workspace(model.backend.xp)
         self.masks: dict[int, list[Array | None]] = {}      # of the latest batch, by shard
@@ -43,8 +49,7 @@ class DataParallel:
         """
         B, model = tokens.shape[1], self.models[0]
         self.masks.clear()
-        ends = [B * n // self.shards for n in range(self.shards + 1)]
-        parts = [(begin, end) for begin, end in zip(ends, ends[1:]) if begin < end]
+        parts = cut(B, self.shards)
         if len(parts) == self.workers.size == 1:
             return self._shard(model, tokens, 1.0, seed, 0)
         first, last = share(len(parts), self.workers.rank, self.workers.size)
@@ -62,6 +67,28 @@ class DataParallel:
         total = self._sum(rows, len(parts))
         model.flat_gradients[...] = total[:P]
         return total[P].copy()
+
+    def loss(self, tokens: Array, model: PoemModel) -> Array:
+        """The loss of `model`, which need not be the one that learns, on tokens (T+1, B), without dropout.
+
+        Its parts have POEMS_AT_ONCE poems at most. Unless the number of shards was given there is one for
+        each thread at least, and the last bits depend on that.
+        """
+        if model is not self.readers[0]:
+            self.readers = self.models if model is self.models[0] else [
+                model, *(model.replica() for _ in self.models[1:])]
+        B, readers = tokens.shape[1], self.readers
+        parts = cut(B, max(-(-B // POEMS_AT_ONCE), self.fewest_parts))
+        losses: list[Array] = [None] * len(parts)
+
+        def work(thread: int) -> None:
+            readers[thread].training = False
+            for number in range(thread, len(parts), len(readers)):
+                begin, end = parts[number]
+                losses[number] = readers[thread].loss(tokens[:, begin:end]) * ((end - begin) / B)
+
+        list((self.pool.map if self.pool else map)(work, range(len(readers))))
+        return sum(losses[1:], losses[0])
 
     def _shard(self, model: PoemModel, tokens: Array, weight: float, seed: tuple[int, ...] | None,
                number: int) -> Array:
@@ -103,3 +130,9 @@ class DataParallel:
         zeros = self.workspace(name, shape, like.dtype)
         zeros[...] = 0
         return zeros
+
+
+def cut(B: int, count: int) -> list[tuple[int, int]]:
+    """[begin, end) of `count` parts of B poems whose sizes differ by one at most; of B parts, if B is less."""
+    ends = [B * n // count for n in range(count + 1)]
+    return [(begin, end) for begin, end in zip(ends, ends[1:]) if begin < end]

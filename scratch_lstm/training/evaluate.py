@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ..errors import InputError, one_line
@@ -20,6 +19,7 @@ from ..evaluation.ngrams import NGrams
 from ..evaluation.other_model import as_lines, read_log_probabilities
 from ..evaluation.samples import Ruler, sample, shuffled
 from ..files import atomic_write, reason
+from ..kernels.one_blas_thread import one_blas_thread
 from ..model import PoemModel
 from ..poems.corpus import Corpus
 from ..poems.vocabulary import is_punctuation
@@ -55,8 +55,8 @@ def evaluate(path: Path, corpus: Path | None = None, *, count: int = 1000, seed:
     if not len(held_out):
         raise InputError(f"{path}: no poems were held out (--held-out 0), so there is nothing to measure on")
     memory.check(memory.BASE + BYTES * len(poems.tokens), "the evaluation", "give a smaller corpus")
-    with threadpool_limits(threads, user_api="blas"):
-        report, log_p = measure(model, poems, train, held_out, count, seed, log_probabilities)
+    with one_blas_thread:
+        report, log_p = measure(model, poems, train, held_out, count, seed, log_probabilities, threads)
     report = {"run": str(path), "model": str(run.best_or_last), **report}
     if export is not None:
         write_export(export, poems, train, held_out, log_p)
@@ -75,7 +75,7 @@ def evaluate(path: Path, corpus: Path | None = None, *, count: int = 1000, seed:
 
 
 def measure(model: PoemModel, corpus: Corpus, train: np.ndarray, held_out: np.ndarray, count: int, seed: int,
-            others: Sequence[Path] = ()) -> tuple[dict[str, Any], np.ndarray]:
+            others: Sequence[Path] = (), threads: int = 1) -> tuple[dict[str, Any], np.ndarray]:
     """All figures (see evaluation_table.as_table), and the model's log-probabilities on the held-out poems.
 
     train, held_out: the two sides of the split, indices of the corpus's poems. Raises InputError.
@@ -84,7 +84,7 @@ def measure(model: PoemModel, corpus: Corpus, train: np.ndarray, held_out: np.nd
     theirs = [(file, read_log_probabilities(file, poems.lengths - 1)) for file in others]
     texts = [corpus.poems[n] for n in held_out]
     with bar(len(held_out), "held-out poems") as progress:
-        log_p = poems.log_probabilities(model, progress.update)
+        log_p = poems.log_probabilities(model, progress.update, threads)
     models: list[dict[str, Any]] = [{"name": "this model", "kind": "run", **poems.figures(log_p)}]
     models += [{"name": one_line(file.name), "kind": "file", **poems.figures(values)}
                for file, values in theirs]
@@ -95,7 +95,7 @@ def measure(model: PoemModel, corpus: Corpus, train: np.ndarray, held_out: np.nd
             models.append({"name": name, "kind": "n-gram", **poems.figures(values)})
             progress.update()
     with bar(count, "sampled poems") as progress:
-        sampled = sample(model, corpus.vocabulary, count, seed, progress.update)
+        sampled = sample(model, corpus.vocabulary, count, seed, progress.update, threads)
     rng = np.random.default_rng(seed)
     real = [texts[n] for n in rng.permutation(len(texts))[:count]]
     ruler = Ruler(corpus.vocabulary, [corpus.poems[n] for n in train])

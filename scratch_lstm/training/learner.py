@@ -67,8 +67,7 @@ class Learner:
 
     def loss(self, tokens: Array) -> float:
         """The loss on tokens (T+1, B), without dropout and without learning."""
-        self.result.training = False
-        return float(self.result.loss(tokens))
+        return float(self.data_parallel.loss(tokens, self.result))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that a later step depends on, except the position: copies on the host."""

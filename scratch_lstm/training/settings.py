@@ -21,6 +21,7 @@ MOST_THREADS = 1024
 LATER = {"batch_characters": LARGEST, "embedding_dropout": 0.0, "shared_masks": False, "tie_embedding": False,
          "schedule": "constant", "warmup": 0, "weight_decay": 0.0, "average": 0.0, "patience": 0,
          "tf32": False, "shards": 0, "reduce": "ordered", "rate_for_batch": 0}
+READ_AT_ONCE = 128                 # poems
 PER_POEM = 256                     # characters of a poem for which --batch-size alone decides
 
 
@@ -113,6 +114,11 @@ class Settings:
     def characters_in_batch(self) -> int:
         """At most; START and END count too."""
         return self.batch_characters or PER_POEM * self.batch_size
+
+    @property
+    def poems_read_at_once(self) -> int:
+        """In a batch that is only measured, if they are not too long: enough for several threads."""
+        return max(self.batch_size, READ_AT_ONCE)
 
 
 # settings under one name; what a recipe does not have is Settings' default, and the command line overrides it

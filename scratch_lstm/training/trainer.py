@@ -192,7 +192,7 @@ class Trainer:
         """Mean cross-entropy over all predictions in these poems, in nats; None where there are none."""
         workers, losses, predictions = self.workers, [], 0
         keep = self.learner.model.backend.keep_corpus
-        batches = self.corpus.batches(indices, self.settings.batch_size, None, keep,
+        batches = self.corpus.batches(indices, self.settings.poems_read_at_once, None, keep,
                                       self.settings.characters_in_batch)
         for number, batch in enumerate(batches):            # each worker measures some of them
             mine = number % workers.size == workers.rank

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ..errors import InputError, one_line
 from ..evaluation.choices import Choices
+from ..kernels.one_blas_thread import one_blas_thread
 from ..model import PoemModel
 from ..poems.generate import carries, check_options, count_beginnings, generate
 from ..poems.prompts import fitted
@@ -45,13 +45,13 @@ def write_poems(path: Path, prompts: list[str] | None, count: int, strict: bool,
     at_once = min(len(prompts) * count, AT_A_TIME)
     needed = memory.BASE + 8 * at_once * (vocabulary.longest + 4 * len(vocabulary))
     memory.check(needed, "to write these poems", "give a smaller --count")
-    with threadpool_limits(threads, user_api="blas"):
-        print_poems(model, vocabulary, prompts, strict, count, **options)
+    with one_blas_thread:
+        print_poems(model, vocabulary, prompts, strict, count, threads=threads, **options)
 
 
 def print_poems(model: PoemModel, vocabulary: Vocabulary, prompts: list[str], strict: bool = False,
                 count: int = 1, say: Callable[[str], Any] = print, rhyme: bool = False, tones: bool = False,
-                workers: Workers = ALONE, **options: Any) -> list[str]:
+                workers: Workers = ALONE, threads: int = 1, **options: Any) -> list[str]:
     """Write `count` poems for each prompt, each of the workers some of them; say how they were chosen, how
     many have the form of the corpus, how many rhyme and keep the tone pattern where that is asked for, and
     how many carry their acrostic. Returns the first AT_A_TIME of them."""
@@ -78,7 +78,8 @@ def print_poems(model: PoemModel, vocabulary: Vocabulary, prompts: list[str], st
         first_one, last_one = share(len(batch), workers.rank, workers.size)
         mine = slice(first_one, last_one)
         parts = some[mine] and generate(model, vocabulary, some[mine], strict=strict, seed=rng,
-                                        ranks=ranks[mine] if greedy else None, allow=choices, **options)
+                                        ranks=ranks[mine] if greedy else None, allow=choices, threads=threads,
+                                        **options)
         poems = [poem for part in workers.collect(parts) for poem in part]
         first = first or poems
         for poem in poems:
