@@ -329,7 +329,7 @@ def choose_as_before(logits, temperature, top_k, draws):
 def test_the_choices_are_those_of_a_cumulative_sum_over_all_words(V, dtype, temperature, top_k):
     rng = np.random.default_rng(V)
     logits = (3 * rng.standard_normal((300, V))).astype(dtype)
-    logits[:200] = logits[:200].round()                       # many are equal: all of the k-th likeliest count
+    logits[:200] = logits[:200].round()                       # many are equal
     logits[rng.random(logits.shape) < 0.3] = -np.inf
     logits[:, rng.integers(V)] = 0.5                          # one is possible at least
     draws = 1 - rng.random(300)

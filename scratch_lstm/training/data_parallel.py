@@ -133,6 +133,6 @@ class DataParallel:
 
 
 def cut(B: int, count: int) -> list[tuple[int, int]]:
-    """[begin, end) of `count` parts of B poems whose sizes differ by one at most; of B parts, if B is less."""
+    """[begin, end) of `count` parts of B poems, whose sizes differ by one at most; never of an empty part."""
     ends = [B * n // count for n in range(count + 1)]
     return [(begin, end) for begin, end in zip(ends, ends[1:]) if begin < end]
