@@ -8,6 +8,7 @@ embedding's scatter-add (kernels/protocols.py). The mathematics asks a `Backend`
 from __future__ import annotations
 
 import math
+from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -16,10 +17,14 @@ import numpy as np
 
 from .cupy_backend import CupyBackend
 from .errors import InputError
+from .kernels.one_blas_thread import one_blas_thread
 from .numpy_backend import DTYPES, Array, Backend
 
 __all__ = ["DTYPES", "Array", "Backend", "CupyBackend", "NumbaBackend", "Workspace", "check_settings",
            "get_backend"]
+
+
+find_libraries = cache(one_blas_thread.find_libraries)       # once: it takes milliseconds
 
 
 class NumbaBackend(Backend):
@@ -34,6 +39,7 @@ class NumbaBackend(Backend):
     def __init__(self) -> None:
         # Numba finds the matrix products there; loaded now, so that limits on threads reach them
         from scipy.linalg import cython_blas  # noqa: F401
+        find_libraries()
 
         from .kernels import numba_adam, numba_loop, numba_loss, numba_scatter
         self.loop, self.loss, self.adam, self.scatter = numba_loop, numba_loss, numba_adam, numba_scatter

@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend, Workspace, check_settings, get_backend
+from .kernels.one_blas_thread import one_blas_thread_in
 from .kernels.protocols import Layer
 from .lstm_layer import Cache, layer_backward, layer_forward
 
 State = tuple[Any, Any]      # (h, c): each one array (L, B, H), or L arrays (B, H_l)
 
 
+@one_blas_thread_in("forward", "run", "backward", "run_backward")
 class LSTM:
     """Stacked LSTM layers with hand-written gradients.
 
@@ -30,7 +32,8 @@ class LSTM:
     They start as torch's do: uniform in (-1/sqrt(H), 1/sqrt(H)); torch adds two biases, so b starts as the
     sum of two such draws. gradients has the same keys; backward adds to it. dropout acts between layers,
     while `training` is true; with shared_masks all time steps have one mask. output_size is the size of the
-    last layer, hidden_size by default.
+    last layer, hidden_size by default. With backend "numba" the matrix library has one thread while a method
+    runs, whatever it has outside: its threads would wait for each other beside other programs.
 
     Raises ValueError for sizes below 1, a dropout outside [0, 1), or a dtype that is not float32, float64,
     complex64 or complex128.

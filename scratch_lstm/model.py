@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend, Workspace, check_settings, get_backend
+from .kernels.one_blas_thread import one_blas_thread_in
 from .layers import Embedding, Linear
 from .lstm import LSTM, State
 
 
+@one_blas_thread_in("forward", "loss", "backward")
 class PoemModel:
     """The network of the course's lab, and three changes to it (derivations/13_better_poems.md).
 
@@ -32,15 +34,13 @@ class PoemModel:
     parameters, gradients:  the same by name, views of shapes `embedding` (V, E), `W0` (4H, E),
                             `U0` (4H, H), `b0` (4H,), ..., `fc.weight` (V, H), `fc.bias` (V,)
     training:               dropout acts only while this is true
-
     dropout:            rate on the output of each LSTM layer
     tie_embedding:      the linear layer uses the matrix of the embedding, so there is no `fc.weight`, and the
                         last LSTM layer has size E; of a single layer hidden_size is not used
     embedding_dropout:  rate on the output of the embedding
     shared_masks:       all time steps have one dropout mask
 
-    Raises ValueError for sizes below 1, a dropout outside [0, 1), or a dtype that is not float32, float64,
-    complex64 or complex128.
+    Raises ValueError for sizes below 1, a dropout outside [0, 1), or a dtype that is not in backend.DTYPES.
     """
 
     def __init__(self, vocabulary_size: int, embedding_size: int = 100, hidden_size: int = 128,
