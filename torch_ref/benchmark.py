@@ -1,102 +1,38 @@
 """Both sides timed in one run: a training step, the forward pass, writing poems, and the floor below them.
 
-    python -m torch_ref.benchmark [--backend numpy numba] [--threads 1 2] [--sizes recipes] [--json]
+    python -m torch_ref.benchmark [--backend numpy numba] [--threads 1 2] [--sizes all] [--json] [--phases]
 
 Each contender has a process of its own; all exist at the same time and take turns, a few steps each, with a
 pause between. So another program that slows the machine down slows them all, and threads of one contender
-that still spin do not disturb the next. Printed are medians, and ratios of medians. The floor is the time of
-the matrix products of a step alone, as NumPy computes them. Memory is the peak of some steps over what the
-process had before it made its network (Linux only).
+that still spin do not disturb the next. Printed are medians, ratios of medians, and of the ratio to the floor
+the spread over the turns. The floor is the time of the matrix products of a step alone, by the same library
+and on as many threads (floor.py). Memory is the peak of some steps over what the process had before it made
+its network (Linux only). Measure on an idle machine: exit status 2, and one line, where that cannot be done.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import platform
 import sys
-import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from scratch_lstm.training.settings import RECIPES
+from scratch_lstm.errors import InputError, one_line
 
-from .contenders import Size, work
+from .contenders import check
+from .floor import FLOORS
+from .phases import as_lines, phases
+from .poem_rates import poems_per_second
+from .race import Results, race
+from .sizes import SIZES, Size
 
-PAUSE = 0.15          # seconds between two turns: idle threads of a library spin for some time
-ROUNDS = 7            # turns of each contender; the first turn is warm-up
-COURSE = Size()
-BEST = Size(E=RECIPES["best"]["embedding_size"], H=RECIPES["best"]["hidden_size"], recipe="best")
-SIZES = {"course": [COURSE], "recipes": [COURSE, BEST],
-         "all": [COURSE, Size(H=64), Size(H=256), Size(H=512), Size(B=8), Size(B=64), Size(B=128), Size(T=50),
-                 Size(T=100)]}
-
-
-def race(names: list[str], size: Size, threads: int) -> dict[str, dict[str, float]]:
-    """Contender -> milliseconds of a step and of a forward pass (median, and spread of the step), MiB."""
-    context = multiprocessing.get_context("spawn")
-    pipes, processes = {}, []
-    for name in names:
-        pipes[name], theirs = context.Pipe()
-        processes.append(context.Process(target=work, args=(theirs, name, size, threads), daemon=True))
-        processes[-1].start()
-    times: dict[tuple[str, str], list[float]] = {}
-    for turn in range(ROUNDS):
-        for name in names:
-            for what in ("step", "forward") if name != "floor" else ("step",):
-                pipes[name].send(what)
-                answer = pipes[name].recv()
-                if turn:
-                    times.setdefault((name, what), []).extend(answer)
-                time.sleep(PAUSE)
-    results = {}
-    for name in names:
-        pipes[name].send("memory")
-        steps = 1e3 * np.array(times[name, "step"])
-        results[name] = {"step": float(np.median(steps)), "low": float(np.quantile(steps, 0.1)),
-                         "high": float(np.quantile(steps, 0.9)), "memory": pipes[name].recv()}
-        if name != "floor":
-            results[name]["forward"] = 1e3 * float(np.median(times[name, "forward"]))
-        pipes[name].send(None)
-    for process in processes:
-        process.join()
-    return results
-
-
-def poems_per_second(threads: int) -> dict[str, float]:
-    """Writing at the course's sizes: many side by side with the state carried, against the course's way,
-    one by one and the whole prefix again for each character. Untrained, 24 characters each."""
-    import torch
-    from scratch_lstm.training.learner import make_learner
-    from scratch_lstm.poems.vocabulary import END, START
-    from scratch_lstm.poems.generate import generate
-    from scratch_lstm.training.settings import Settings
-    from threadpoolctl import threadpool_limits
-
-    from .convert import to_torch
-    model = make_learner(Settings(backend="numpy"), COURSE.V).model
-    model.parameters["fc.bias"][1] = -100              # END never comes: every poem is as long as the next
-    words = {START: 0, END: 1} | {chr(0x4e00 + n): n + 2 for n in range(COURSE.V - 2)}
-    rates = {}
-    with threadpool_limits(threads, user_api="blas"):
-        began = time.perf_counter()
-        generate(model, words, [chr(0x4e00 + n) for n in range(1000)], limit=24)
-        rates["here, 1,000 in one batch"] = 1000 / (time.perf_counter() - began)
-    torch.set_num_threads(threads)
-    net = to_torch(model).eval()
-    began, poems = time.perf_counter(), 10
-    with torch.no_grad():
-        for n in range(poems):
-            prefix = [0, n + 2]
-            while len(prefix) < 25:
-                logits, _ = net(torch.tensor([prefix]))
-                prefix.append(int(logits[0, -1].argmax()))
-    rates["torch, the course's way"] = poems / (time.perf_counter() - began)
-    return rates
+PHASES_OF = ("numpy", "numba")
 
 
 def machine() -> dict[str, str]:
@@ -115,45 +51,89 @@ def machine() -> dict[str, str]:
             "torch's vectors": torch.backends.cpu.get_cpu_capability()}
 
 
+def contenders(backends: list[str], threads: list[int]) -> list[str]:
+    """All names, with the floors that the backends have. Raises InputError for what cannot take part."""
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise InputError("torch is not installed: pip install 'scratch-lstm[torch]'") from None
+    if min(threads) < 1:
+        raise InputError(f"--threads {min(threads)}: it must be at least 1")
+    for name in backends:
+        check(name)
+    return list(dict.fromkeys([*backends, "torch", "torch fused",
+                               *(name for name, of in FLOORS.items() if of == "numpy" or of in backends)]))
+
+
+def table(results: Results, size: Size, threads: int) -> Iterator[str]:
+    yield (f"threads {threads}  H {size.H}  B {size.B}  T {size.T}  E {size.E}  V {size.V}  "
+           f"recipe {size.recipe}")
+    yield (f"{'':14}{'step':>8}{'(10%':>8}{'90%)':>8}{'torch/':>8}{'fused/':>8}{'/floor':>8}"
+           f"{'(10%':>7}{'90%)':>7}{'forward':>9}{'torch/':>8}{'MiB':>6}")
+    for name, r in results.items():
+        line = f"{name:14}{r['step']:8.1f}{r['step_low']:8.1f}{r['step_high']:8.1f}"
+        line += "".join(f"{results[torch]['step'] / r['step']:8.2f}" for torch in ("torch", "torch fused"))
+        if "gflops" in r:
+            yield f"{line}   {r['gflops']:.0f} GF/s"
+            continue
+        line += "{:8.2f}{:7.2f}{:7.2f}".format(*r["over_floor"])
+        line += f"{r['forward']:9.1f}{results['torch']['forward'] / r['forward']:8.2f}{r['memory']:6.0f}"
+        yield line
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Time, and print as it goes unless --json is given; returns everything. Raises InputError."""
+    names = contenders(args.backend, args.threads)
+    report: dict[str, Any] = {"machine": machine(), "races": [], "poems a second": {}, "phases": []}
+
+    def say(line: str = "") -> None:
+        if not args.json:
+            print(line, flush=True)
+
+    say("  ".join(f"{key} {value}" for key, value in report["machine"].items()))
+    if args.phases:
+        for size in SIZES[args.sizes]:
+            for name in (name for name in args.backend if name in PHASES_OF):
+                found = phases(name, size)
+                report["phases"].append({"backend": name, "size": asdict(size), **found})
+                say(f"\nH {size.H}  B {size.B}  T {size.T}  E {size.E}  recipe {size.recipe}, one thread")
+                for line in as_lines(name, found):
+                    say(line)
+        return report
+    say("milliseconds a training step (10% and 90% of the steps); torch's time, with its default Adam and "
+        "with fused,\nover each; each over the floor of its library (10% and 90% of the turns)")
+    for threads in args.threads:
+        for size in SIZES[args.sizes]:
+            results = race(names, size, threads)
+            report["races"].append({"threads": threads, "size": asdict(size), "results": results})
+            say()
+            for line in table(results, size, threads):
+                say(line)
+        rates = report["poems a second"][threads] = poems_per_second(threads)
+        say()
+        for what, rate in rates.items():
+            say(f"threads {threads}  {what}: {rate:,.0f} poems a second")
+    return report
+
+
 def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0 done, 2 a contender or a number that cannot be used, 130 interrupted."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--backend", nargs="+", default=["numpy", "numba"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--sizes", choices=SIZES, default="course",
                         help="the course's, those of both recipes, or all [course]")
+    parser.add_argument("--phases", action="store_true", help="a step by phases, on one thread, instead")
     parser.add_argument("--json", action="store_true", help="for machines")
     args = parser.parse_args(arguments)
-    names = [*args.backend, "torch", "torch fused", "floor"]
-    report: dict[str, Any] = {"machine": machine(), "races": [], "poems a second": {}}
-
-    def report_line(*line: str) -> None:
-        if not args.json:
-            print(*line, flush=True)
-
-    report_line("  ".join(f"{key} {value}" for key, value in report["machine"].items()))
-    report_line("milliseconds a training step (10% and 90% of the steps); torch's time, with its default "
-                "Adam and with fused,\nover each; each over the floor")
-    for threads in args.threads:
-        for size in SIZES[args.sizes]:
-            results = race(names, size, threads)
-            report["races"].append({"threads": threads, "size": asdict(size), "results": results})
-            report_line(f"\nthreads {threads}  H {size.H}  B {size.B}  T {size.T}  E {size.E}  V {size.V}  "
-                        f"recipe {size.recipe}")
-            report_line(f"{'':14}{'step':>8}{'(10%':>9}{'90%)':>8}{'torch/':>9}{'fused/':>9}{'/floor':>9}"
-                        f"{'forward':>10}{'torch/':>9}{'MiB':>8}")
-            for name, r in results.items():
-                ratios = (results["torch"]["step"] / r["step"], results["torch fused"]["step"] / r["step"],
-                          r["step"] / results["floor"]["step"])
-                line = f"{name:14}{r['step']:8.1f}{r['low']:9.1f}{r['high']:8.1f}"
-                line += "".join(f"{ratio:9.2f}" for ratio in ratios)
-                if "forward" in r:
-                    line += f"{r['forward']:10.1f}{results['torch']['forward'] / r['forward']:9.2f}"
-                    line += f"{r['memory']:8.0f}"
-                report_line(line)
-        rates = report["poems a second"][threads] = poems_per_second(threads)
-        report_line()
-        for what, rate in rates.items():
-            report_line(f"threads {threads}  {what}: {rate:,.0f} poems a second")
+    try:
+        report = run(args)
+    except InputError as error:
+        print(one_line(f"error: {error}"), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     if args.json:
         print(json.dumps(report, indent=2))
     return 0

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
-from scratch_lstm.training.settings import RECIPES, Settings
+from scratch_lstm.errors import InputError
+from scratch_lstm.training.settings import Settings
 
+from .floor import FLOORS, products
+from .sizes import Size
+
+__all__ = ["Size", "build_learner", "check", "work"]
 STEPS = 8   # of one turn
-
-
-@dataclass(frozen=True)
-class Size:
-    """E embedding, H hidden, B batch, T steps; two layers, 2001 words. recipe: what the rest follows."""
-
-    H: int = 128
-    B: int = 32
-    T: int = 25
-    E: int = 100
-    V: int = 2001
-    recipe: str = "course"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The recipe's settings that a step depends on, besides the sizes."""
-        return {name: value for name, value in RECIPES[self.recipe].items()
-                if name in ("tie_embedding", "dropout", "embedding_dropout", "shared_masks", "weight_decay")}
 
 
 def memory(field: str) -> float:
@@ -46,6 +33,16 @@ def reset_peak_memory() -> None:
     if os.path.exists("/proc/self/clear_refs"):
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
+
+
+def check(name: str) -> None:
+    """Raise InputError for a contender that is none, or that does not work here."""
+    if name in FLOORS or name in ("torch", "torch fused"):
+        return
+    from scratch_lstm.backend import get_backend
+    if name == "auto":
+        raise InputError("backend 'auto': name the backends that are compared")
+    get_backend(name)
 
 
 def build_learner(name: str, size: Size, threads: int) -> Any:
@@ -72,37 +69,27 @@ def build_learner(name: str, size: Size, threads: int) -> Any:
     return one
 
 
-def products(size: Size, threads: int) -> Any:
-    """The matrix products of one step, and nothing else."""
-    from threadpoolctl import threadpool_limits
-    threadpool_limits(threads, user_api="blas")
-    rng = np.random.default_rng(0)
-    T, B, H, E, V = size.T, size.B, size.H, size.E, size.V
-    top = E if size.options.get("tie_embedding") else H         # size of the last layer
-
-    def matrix(*shape: int) -> np.ndarray:
-        return rng.standard_normal(shape, np.float32)
-
-    h_top, fc, dlogits = matrix(T * B, top), matrix(V, top), matrix(T * B, V)
-    layers = [(matrix(4 * n, D), matrix(4 * n, n), matrix(T * B, D), matrix(T * B, n), matrix(4 * n, T * B),
-               matrix(n, B), matrix(4 * n, B)) for D, n in ((E, H), (H, top))]
-
-    def step(tokens: np.ndarray, number: int) -> None:
-        h_top @ fc.T, dlogits.T @ h_top, dlogits @ fc
-        for W, U, x, h, dz, h_t, dz_t in layers:
-            W @ x.T, dz @ x, dz @ h, dz.T @ W
-            for _ in range(T):
-                U @ h_t, U.T @ dz_t
-
-    return step
-
-
 def work(pipe: Connection, name: str, size: Size, threads: int) -> None:
-    """A contender: answers each turn ('step', 'forward', 'memory') with seconds a step, or MiB."""
+    """A contender: answers each turn ('step', 'forward', 'memory') with seconds a step, or MiB; an exception
+    is an answer too, and the last one."""
+    try:
+        answer_turns(pipe, name, size, threads)
+    except (EOFError, KeyboardInterrupt):       # the benchmark has ended
+        pass
+    except Exception as error:
+        pipe.send(InputError(f"{name}: {str(error) or type(error).__name__}"))
+
+
+def answer_turns(pipe: Connection, name: str, size: Size, threads: int) -> None:
     tokens = np.random.default_rng(1).integers(0, size.V, (size.T + 1, size.B))
-    if name == "floor":
-        step = forward = products(size, threads)
+    if name in FLOORS:
+        floor = products(name, size, threads)
         before = memory("VmRSS")
+
+        def step(tokens: Any, number: int) -> Any:
+            floor()
+
+        forward = step
     else:
         if name.startswith("torch"):
             import torch  # noqa: F401  what importing costs is not what a step costs
@@ -110,7 +97,11 @@ def work(pipe: Connection, name: str, size: Size, threads: int) -> None:
         before = memory("VmRSS")
         reset_peak_memory()
         one = build_learner(name, size, threads)
-        step, forward = one.step, lambda tokens, number: one.loss(tokens)
+        step = one.step
+
+        def forward(tokens: Any, number: int) -> Any:
+            return one.loss(tokens)
+
         tokens = one.model.backend.keep_corpus(tokens)
     for turn in iter(pipe.recv, None):
         if turn == "memory":

@@ -1,0 +1,104 @@
+"""The floor below a training step: its matrix products alone, by the library and the threads of a contender.
+
+    floor           NumPy's products, all threads in the library: for NumPy's learner and torch's
+    floor whole     the time loops' products as compiled code calls them (SciPy's library), a shard a thread
+    floor grouped   the same in groups of rows, where scratch_lstm/kernels/row_groups.py finds that faster
+
+The last two are for Numba's learner; the faster of them is its floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from .sizes import Size
+
+FLOORS = {"floor": "numpy", "floor whole": "numba", "floor grouped": "numba"}   # and by which backend
+Work = Callable[[], Any]
+
+
+def products(name: str, size: Size, threads: int) -> Work:
+    """The matrix products of one step of this floor, and nothing else. Limits the matrix library."""
+    from scratch_lstm.backend import get_backend
+    from scratch_lstm.training.data_parallel import cut
+    from threadpoolctl import threadpool_limits
+    get_backend(FLOORS[name])
+    if name == "floor":
+        threadpool_limits(threads, user_api="blas")
+        return together(pieces(name, size, size.B).values())
+    threadpool_limits(1, user_api="blas")
+    shards = [together(pieces(name, size, end - begin).values()) for begin, end in cut(size.B, threads)]
+    if len(shards) == 1:
+        return shards[0]
+    pool = ThreadPoolExecutor(threads)
+    return lambda: list(pool.map(lambda shard: shard(), shards))
+
+
+def together(works: Iterable[Work]) -> Work:
+    """One after the other."""
+    works = list(works)
+
+    def all_of_them() -> None:
+        for work in works:
+            work()
+    return all_of_them
+
+
+def pieces(name: str, size: Size, B: int) -> dict[str, Work]:
+    """The products of B poems, by the phase of the step that needs them."""
+    rng = np.random.default_rng(0)
+    T = size.T
+
+    def matrix(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape, np.float32)
+
+    h, fc, dlogits = matrix(T * B, size.top), matrix(size.V, size.top), matrix(T * B, size.V)
+    logits = np.empty_like(dlogits)
+    inputs: list[Work] = []
+    sums: list[Work] = []
+    forward: list[Work] = []
+    backward: list[Work] = []
+    for D, H in size.layers:
+        W, U, x, dz, h_prev = (matrix(4 * H, D), matrix(4 * H, H), matrix(T * B, D), matrix(4 * H, T * B),
+                               matrix(T * B, H))
+        inputs.append(partial(np.matmul, W, x.T))
+        sums += [partial(np.matmul, dz, x), partial(np.matmul, dz, h_prev), partial(np.matmul, dz.T, W)]
+        forward.append(repeated(name, U, matrix(H, B), T))
+        backward.append(repeated(name, np.ascontiguousarray(U.T) if name != "floor" else U.T,
+                                 matrix(4 * H, B), T))
+    return {"input products": together(inputs), "time loops": together(forward),
+            "vocabulary layer": partial(np.matmul, h, fc.T, out=logits),
+            "vocabulary layer, backward": lambda: (dlogits.T @ h, dlogits @ fc),
+            "time loops, backward": together(backward), "input products, backward": together(sums)}
+
+
+def repeated(name: str, A: np.ndarray, B: np.ndarray, times: int) -> Work:
+    """A B, so many times, as this floor computes it."""
+    out = np.empty((len(A), B.shape[1]), np.float32)
+    if name == "floor":
+        def work() -> None:
+            for _ in range(times):
+                np.matmul(A, B, out=out)
+        return work
+    from scratch_lstm.kernels.row_groups import rows_at_once
+    rows = len(A) if name == "floor whole" else rows_at_once(len(A), len(B), B.shape[1], A.dtype)
+    loop = compiled()
+    return lambda: loop(A, B, out, rows, times)
+
+
+@cache
+def compiled() -> Any:
+    """The loop over time with nothing in it but the product."""
+    import numba
+
+    @numba.njit(nogil=True)
+    def loop(A: Any, B: Any, out: Any, rows: int, times: int) -> None:
+        for _ in range(times):
+            for begin in range(0, len(A), rows):
+                np.dot(A[begin:begin + rows], B, out[begin:begin + rows])
+    return loop
