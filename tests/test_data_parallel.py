@@ -49,6 +49,22 @@ def test_an_error_in_a_thread_is_an_error_here():
         DataParallel(PoemModel(**SIZES), 2).loss_and_gradient(np.full((3, 4), 99))
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("shards", [2, 3, 5])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_thread_for_each_shard_changes_no_bit(backend, shards, dtype):
+    """Gradients are added where they are then, and otherwise in rows of their own."""
+    tokens = np.random.default_rng(1).integers(0, 11, (6, 7))
+    results = set()
+    for threads in (1, 2, shards, shards + 2):
+        model = PoemModel(backend=backend, dropout=0.5, **{**SIZES, "dtype": dtype})
+        one = DataParallel(model, threads, shards)
+        for _ in range(2):
+            loss = one.loss_and_gradient(tokens, (1, 2))
+            results.add((loss.tobytes(), model.flat_gradients.tobytes()))
+    assert len(results) == 1
+
+
 # a loss that is only measured
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])

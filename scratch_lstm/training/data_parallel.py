@@ -52,6 +52,8 @@ class DataParallel:
         parts = cut(B, self.shards)
         if len(parts) == self.workers.size == 1:
             return self._shard(model, tokens, 1.0, seed, 0)
+        if len(parts) <= len(self.models) and self.workers.size == 1:
+            return self._a_shard_each(tokens, parts, seed)
         first, last = share(len(parts), self.workers.rank, self.workers.size)
         P = model.flat_gradients.size
         rows = self.workspace("rows", (last - first, P + 1), model.flat_gradients.dtype)   # gradient, loss
@@ -67,6 +69,22 @@ class DataParallel:
         total = self._sum(rows, len(parts))
         model.flat_gradients[...] = total[:P]
         return total[P].copy()
+
+    def _a_shard_each(self, tokens: Array, parts: list[tuple[int, int]],
+                      seed: tuple[int, ...] | None) -> Array:
+        """As loss_and_gradient, where every shard has a model of its own: gradients are added in place."""
+        models, B = self.models[:len(parts)], tokens.shape[1]
+        losses = self.workspace("losses", (len(parts), 1), models[0].flat_gradients.dtype)
+
+        def work(number: int) -> None:
+            begin, end = parts[number]
+            losses[number] = self._shard(models[number], tokens[:, begin:end], (end - begin) / B, seed,
+                                         number)
+
+        list((self.pool.map if self.pool else map)(work, range(len(parts))))
+        for vectors in (losses, [one.flat_gradients for one in models]):
+            add_up((0, len(parts)), {(n, n + 1): vector for n, vector in enumerate(vectors)})
+        return losses[0, 0].copy()                          # the leftmost has the sum
 
     def loss(self, tokens: Array, model: PoemModel) -> Array:
         """The loss of `model`, which need not be the one that learns, on tokens (T+1, B), without dropout.
