@@ -60,7 +60,7 @@ class Settings:
                                        "0 for 256 times --batch-size")
     tf32: bool = setting(False, "on a GPU: products of float32 may round their factors to 10 bits (TF32)")
     threads: int = setting(1, "of the matrix library (numpy, torch), or parts of each batch (numba); with "
-                            "--generate and --evaluate: batches at the same time")
+                           "--generate and --evaluate: batches at the same time")
     shards: int = setting(0, "parts into which a batch is cut and in whose order gradients are added: the "
                              "result depends on them, not on threads or workers; 0 for one a thread, "
                              "or 8 under torchrun")
