@@ -35,8 +35,9 @@ class NumbaBackend(Backend):
         # Numba finds the matrix products there; loaded now, so that limits on threads reach them
         from scipy.linalg import cython_blas  # noqa: F401
 
-        from .kernels import numba_adam, numba_loop, numba_loss, numba_scatter
+        from .kernels import numba_adam, numba_fused_loss, numba_loop, numba_loss, numba_scatter
         self.loop, self.loss, self.adam, self.scatter = numba_loop, numba_loss, numba_adam, numba_scatter
+        self.fused = numba_fused_loss
 
 
 class Workspace:

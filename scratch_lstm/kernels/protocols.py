@@ -73,6 +73,16 @@ class Loss(Protocol):
         """dlogits (N, V)."""
 
 
+class FusedLoss(Protocol):
+    """The linear layer to the vocabulary and its loss, forward and backward, as one call."""
+
+    def fused_loss(self, h: Array, weight: Array, bias: Array, targets: Array, d_loss: float | None,
+                   dweight: Array, dbias: Array, workspace: Any, /) -> tuple[Array, Array | None]:
+        """h (N, H), weight (V, H), bias (V,), targets (N,) -> the mean cross-entropy of h weight^T + bias, and
+        d_loss times its gradient for h, dh (N, H), a new array. Adds that for weight and bias to dweight and
+        dbias. With d_loss None only the loss, and None. workspace: backend.Workspace."""
+
+
 class AdamUpdate(Protocol):
     """One step of Adam on flat vectors: numpy_adam.py has the formula."""
 

@@ -70,8 +70,7 @@ class DataParallel:
         if seed is not None:
             model.seed_dropout(*seed, number)
         model.zero_gradients()
-        loss = model.loss(tokens)
-        model.backward(weight)
+        loss = model.fused_loss(tokens, weight)
         self.masks[number] = model.masks
         return loss * weight if weight < 1 else loss
 
