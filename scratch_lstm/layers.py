@@ -13,11 +13,24 @@ import numpy as np
 from .backend import Array, Backend
 
 
-def bind(named: list[tuple[str, Any, str, Array]], flat_parameters: Array,
+Named = tuple[str, Any, str, Array]     # a parameter's name, its layer, the layer's name for it, the array
+
+
+def named_parameters(layers: dict[str, Any]) -> list[Named]:
+    """Of all layers, which are given by the first part of the names: that of the embedding is the whole name.
+    A matrix that is in two layers is only named in the first."""
+    everything = [(prefix if prefix == "embedding" else prefix + name, layer, name, p)
+                  for prefix, layer in layers.items() for name, p in layer.parameters.items()]
+    arrays = [p for *_, p in everything]
+    return [entry for n, entry in enumerate(everything) if not any(entry[3] is p for p in arrays[:n])]
+
+
+def bind(named: list[Named], flat_parameters: Array,
          flat_gradients: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Give the layers views of two flat vectors. named: (name, layer, the layer's name for it, array) of every
-    parameter. Returns the views of both vectors, by name."""
-    parameters, gradients, begin = {}, {}, 0
+    """Give the layers views of two flat vectors. Returns these of both, by name."""
+    parameters: dict[str, Array] = {}
+    gradients: dict[str, Array] = {}
+    begin = 0
     for full_name, layer, name, p in named:
         end = begin + p.size
         layer.parameters[name] = parameters[full_name] = flat_parameters[begin:end].reshape(p.shape)

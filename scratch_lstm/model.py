@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend, Workspace, check_settings, get_backend
-from .layers import Embedding, Linear, bind
+from .layers import Embedding, Linear, Named, bind, named_parameters
 from .lstm import LSTM, State
 
 
@@ -73,13 +73,9 @@ class PoemModel:
         self.d_loss: float | None = None        # which dlogits are in `logits`; None: not computed yet
         self._bind_flat(self.backend.xp.concatenate([p.reshape(-1) for *_, p in self._named()]))
 
-    def _named(self) -> list[tuple[str, Any, str, Array]]:
-        """(name, layer, the layer's name for it, array) of every parameter; a matrix of two layers once."""
-        layers: tuple[tuple[str, Any], ...] = (("embedding.", self.embedding), ("", self.lstm),
-                                               ("fc.", self.linear))
-        everything = [("embedding" if prefix == "embedding." else prefix + name, layer, name, p)
-                      for prefix, layer in layers for name, p in layer.parameters.items()]
-        return [entry for entry in everything if not (self.tie_embedding and entry[0] == "fc.weight")]
+    def _named(self) -> list[Named]:
+        """Of every parameter; a matrix of two layers once."""
+        return named_parameters({"embedding": self.embedding, "": self.lstm, "fc.": self.linear})
 
     def _bind_flat(self, flat_parameters: Array) -> None:
         """Use `flat_parameters`, and a new vector for the gradients; the layers get views of them."""
@@ -128,8 +124,7 @@ class PoemModel:
     def forward(self, tokens: Array, state: State | None = None) -> tuple[Array, State]:
         """tokens (T, B) -> logits (T, B, V) of the word that follows each, and the state (h, c) after them.
 
-        Both are new arrays, the caller's own. Raises ValueError for tokens that are not integers (T, B) in
-        [0, V), or a state of another shape.
+        Both are the caller's own. Raises ValueError as `loss` does, or for a state of another shape.
         """
         tokens, _ = self.backend.send_tokens(self.embedding.checked(tokens, 1), last=False)
         h, state = self.lstm.forward(self._embedded(tokens), state)                     # (T, B, H)
@@ -142,8 +137,7 @@ class PoemModel:
         ValueError for tokens that are not integers (T+1, B) in [0, V), T of 1 or more.
         """
         h = self._hidden(tokens)                                                        # (T*B, H)
-        shape = len(h), self.sizes["vocabulary_size"]
-        self.logits = self.workspace("logits", shape, h.dtype)
+        self.logits = self.workspace("logits", (len(h), self.sizes["vocabulary_size"]), h.dtype)
         self.linear.forward(h, out=self.logits)
         loss, self.saved = self.backend.loss.softmax_cross_entropy(
             self.logits, self.targets, out=self.logits)
@@ -168,10 +162,10 @@ class PoemModel:
         self._backward_of_hidden(self.linear.backward(self.logits))
 
     def fused_loss(self, tokens: Array, d_loss: float | None = None) -> Array:
-        """`loss`, and with d_loss then `backward(d_loss)`, in one call: the same to rounding.
+        """`loss`, and with d_loss then `backward(d_loss)`, in one call, equal to rounding. Where the backend
+        has a FusedLoss (kernels/protocols.py), only some rows of the logits (T*B, V) are in memory at a time.
 
-        Where the backend has a FusedLoss (kernels/protocols.py), the logits (T*B, V) are never in memory at
-        once. No backward can follow. Returns and raises what `loss` does.
+        Returns and raises what `loss` does. No other backward can follow.
         """
         fused = self.backend.fused_for(self.flat_parameters.dtype)
         if fused is None:
@@ -181,8 +175,7 @@ class PoemModel:
             self.saved = None
             return loss
         h, p, gradients = self._hidden(tokens), self.linear.parameters, self.linear.gradients
-        loss, dh = fused.fused_loss(h, p["weight"], p["bias"], self.targets, d_loss, gradients["weight"],
-                                    gradients["bias"], self.workspace)
+        loss, dh = fused.fused_loss(h, p, gradients, self.targets, d_loss, self.workspace)
         if dh is not None:
             self._backward_of_hidden(dh)
         return loss
@@ -191,8 +184,7 @@ class PoemModel:
         """tokens (T+1, B) -> the input of the linear layer, (T*B, H); sets the targets."""
         tokens, order = self.backend.send_tokens(self.embedding.checked(tokens, 2))
         h = self._dropped(self.lstm.run(self._embedded(tokens[:-1])))
-        self.embedding.order = order
-        self.targets = tokens[1:].reshape(-1)
+        self.embedding.order, self.targets = order, tokens[1:].reshape(-1)
         return h
 
     def _backward_of_hidden(self, dh: Array) -> None:

@@ -67,7 +67,7 @@ class Backend:
         return self.loop if np.dtype(dtype).kind == "f" else None
 
     def fused_for(self, dtype: Any) -> FusedLoss | None:
-        """The last layer and the loss in one, if the backend has that and this dtype is float32 or float64."""
+        """The last layer and the loss as one, if the backend has that and dtype is float32 or float64."""
         return self.fused if np.dtype(dtype).kind == "f" else None
 
     def layer_for(self, dtype: Any, shape: tuple[int, int, int]) -> Layer | None:

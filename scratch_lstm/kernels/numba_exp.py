@@ -2,8 +2,8 @@
 
 With x = k ln 2 + r, k an integer and |r| <= ln 2 / 2, e^x = 2^k e^r: 2^k is an exponent whose bits are
 written down, and e^r = 1 + r + r^2/2! + ... is right to rounding after 7 powers of r (float32; the next term
-is at most 0.35^8 / 8! = 5e-9) or 13 (float64; 4e-18). ln 2 is taken in two parts, of which the first has so few
-bits that k times it is exact.
+is at most 0.35^8 / 8! = 5e-9) or 13 (float64; 4e-18). ln 2 is taken in two parts, of which the first has so
+few bits that k times it is exact.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numba.extending import overload
 
 
 def exp(x):
-    """e^x of one number x <= 0, in its dtype, compiled code only; below -87 (float64: -708) e^-87 (e^-708)."""
+    """e^x of one number x <= 0, in its dtype; e^-87 (float64: e^-708) below that. Compiled code only."""
     raise NotImplementedError
 
 

@@ -23,17 +23,16 @@ from .numba_products import add_product
 BLOCK = 272  # predictions; the fewer, the more often the library packs the weight
 
 
-def fused_loss(h: np.ndarray, weight: np.ndarray, bias: np.ndarray, targets: np.ndarray,
-               d_loss: float | None, dweight: np.ndarray, dbias: np.ndarray,
-               workspace: Any) -> tuple[Any, np.ndarray | None]:
+def fused_loss(h: np.ndarray, parameters: dict[str, np.ndarray], gradients: dict[str, np.ndarray],
+               targets: np.ndarray, d_loss: float | None, workspace: Any) -> tuple[Any, np.ndarray | None]:
     """As protocols.FusedLoss has it. Raises ValueError for a target that is not in [0, V)."""
-    check_indices(targets, len(weight), "target")
-    N, V, scalar = len(h), len(weight), h.dtype.type
+    (N, H), V, scalar = h.shape, len(parameters["bias"]), h.dtype.type
+    check_indices(targets, V, "target")
     n = rows_of_a_block(N)
-    dh = np.empty_like(h if d_loss is not None else h[:0])                         # (N, H)
-    scale = scalar((0 if d_loss is None else d_loss) / N)
-    loss = _fused_loss(h, weight, bias, targets, scale, dh, dweight, dbias,
-                       workspace("block of logits", (V * n,), h.dtype), n)
+    dh = np.empty((0 if d_loss is None else N, H), h.dtype)
+    memory = workspace("block of logits", (V * n,), h.dtype)
+    loss = _fused_loss(h, parameters["weight"], parameters["bias"], targets, scalar((d_loss or 0) / N), dh,
+                       gradients["weight"], gradients["bias"], memory, n)
     return scalar(loss / N), None if d_loss is None else dh
 
 

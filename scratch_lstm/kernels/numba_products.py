@@ -6,6 +6,8 @@ second array of the size of `total` is written and read again.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import types
 from numba.extending import overload
@@ -20,9 +22,10 @@ def add_product(total, a, b):
 def _add_product_of(total, a, b):
     dtype, size = total.dtype, types.intp
     pointer, kind = types.CPointer(dtype), ord("s" if dtype == types.float32 else "d")
-    gemm = types.ExternalFunction("numba_xxgemm", types.intc(
-        types.char, types.char, types.char, size, size, size,          # kind, transposed?, m, n, k
-        pointer, pointer, size, pointer, size, pointer, pointer, size))  # alpha, A, lda, B, ldb, beta, C, ldc
+    # kind, whether A and B are transposed; m, n, k; alpha, A, lda, B, ldb; beta, C, ldc
+    gemm: Any = types.ExternalFunction("numba_xxgemm", types.intc(
+        types.char, types.char, types.char, size, size, size, pointer, pointer, size, pointer, size,
+        pointer, pointer, size))
     no = ord("n")
 
     def add_product(total, a, b):

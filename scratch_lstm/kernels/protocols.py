@@ -76,11 +76,11 @@ class Loss(Protocol):
 class FusedLoss(Protocol):
     """The linear layer to the vocabulary and its loss, forward and backward, as one call."""
 
-    def fused_loss(self, h: Array, weight: Array, bias: Array, targets: Array, d_loss: float | None,
-                   dweight: Array, dbias: Array, workspace: Any, /) -> tuple[Array, Array | None]:
-        """h (N, H), weight (V, H), bias (V,), targets (N,) -> the mean cross-entropy of h weight^T + bias, and
-        d_loss times its gradient for h, dh (N, H), a new array. Adds that for weight and bias to dweight and
-        dbias. With d_loss None only the loss, and None. workspace: backend.Workspace."""
+    def fused_loss(self, h: Array, parameters: dict[str, Array], gradients: dict[str, Array], targets: Array,
+                   d_loss: float | None, workspace: Any, /) -> tuple[Array, Array | None]:
+        """h (N, H), targets (N,) -> the mean cross-entropy, and its gradient for h times d_loss, dh (N, H), a
+        new array. Adds those for `weight` (V, H) and `bias` (V,) to gradients. With d_loss None: the loss and
+        None. workspace: a backend.Workspace."""
 
 
 class AdamUpdate(Protocol):
