@@ -30,7 +30,7 @@ def fused_loss(h: np.ndarray, parameters: dict[str, np.ndarray], gradients: dict
     check_indices(targets, V, "target")
     n = rows_of_a_block(N)
     dh = np.empty((0 if d_loss is None else N, H), h.dtype)
-    memory = workspace("block of logits", (V * n,), h.dtype)
+    memory = workspace("logits", (V * n,), h.dtype)                             # a block
     loss = _fused_loss(h, parameters["weight"], parameters["bias"], targets, scalar((d_loss or 0) / N), dh,
                        gradients["weight"], gradients["bias"], memory, n)
     return scalar(loss / N), None if d_loss is None else dh
