@@ -13,6 +13,32 @@ import numpy as np
 from .backend import Array, Backend
 
 
+Named = tuple[str, Any, str, Array]     # a parameter's name, its layer, the layer's name for it, the array
+
+
+def named_parameters(layers: dict[str, Any]) -> list[Named]:
+    """Of all layers, which are given by the first part of the names: that of the embedding is the whole name.
+    A matrix that is in two layers is only named in the first."""
+    everything = [(prefix if prefix == "embedding" else prefix + name, layer, name, p)
+                  for prefix, layer in layers.items() for name, p in layer.parameters.items()]
+    arrays = [p for *_, p in everything]
+    return [entry for n, entry in enumerate(everything) if not any(entry[3] is p for p in arrays[:n])]
+
+
+def bind(named: list[Named], flat_parameters: Array,
+         flat_gradients: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Give the layers views of two flat vectors. Returns these of both, by name."""
+    parameters: dict[str, Array] = {}
+    gradients: dict[str, Array] = {}
+    begin = 0
+    for full_name, layer, name, p in named:
+        end = begin + p.size
+        layer.parameters[name] = parameters[full_name] = flat_parameters[begin:end].reshape(p.shape)
+        layer.gradients[name] = gradients[full_name] = flat_gradients[begin:end].reshape(p.shape)
+        begin = end
+    return parameters, gradients
+
+
 class Embedding:
     """A table of word vectors: `weight` (V, E), uniform in (-bound, bound) at the start."""
 
@@ -34,6 +60,18 @@ class Embedding:
         self.backend.check_indices(tokens, len(weight), "token")
         self.tokens, self.order = tokens, None
         return weight.take(tokens, axis=0)
+
+    def checked(self, tokens: Any, rows: int) -> Array:
+        """Integers (at least `rows`, B), each in [0, V), as an array; ValueError otherwise."""
+        if not isinstance(tokens, self.backend.xp.ndarray):
+            tokens = np.asarray(tokens)
+        if tokens.dtype.kind not in "iu":
+            raise ValueError(f"tokens have dtype {tokens.dtype}; they must be integers")
+        if tokens.ndim != 2 or tokens.shape[0] < rows or tokens.shape[1] < 1:
+            raise ValueError(f"tokens have shape {tokens.shape}; it must be (T{'+1' * (rows - 1)}, B): time "
+                             f"first, at least {rows} of it")
+        self.backend.check_indices(tokens, len(self.parameters["weight"]), "token")
+        return tokens
 
     def backward(self, dx: Array) -> None:
         """dx (T, B, E): the gradient of a row is the sum over all places where its word occurs."""

@@ -22,11 +22,11 @@ import numpy as np
 
 from .backend import Array, Backend, Workspace, check_settings, get_backend
 from .kernels.one_blas_thread import one_blas_thread_in
-from .layers import Embedding, Linear
+from .layers import Embedding, Linear, Named, bind, named_parameters
 from .lstm import LSTM, State
 
 
-@one_blas_thread_in("forward", "loss", "backward")
+@one_blas_thread_in("forward", "loss", "fused_loss", "backward")
 class PoemModel:
     """The network of the course's lab, and three changes to it (derivations/13_better_poems.md).
 
@@ -73,28 +73,15 @@ class PoemModel:
         self.d_loss: float | None = None        # which dlogits are in `logits`; None: not computed yet
         self._bind_flat(self.backend.xp.concatenate([p.reshape(-1) for *_, p in self._named()]))
 
-    def _named(self) -> list[tuple[str, Any, str, Array]]:
-        """(name, layer, the layer's name for it, array) of every parameter; a matrix of two layers once."""
-        layers: tuple[tuple[str, Any], ...] = (("embedding.", self.embedding), ("", self.lstm),
-                                               ("fc.", self.linear))
-        everything = [("embedding" if prefix == "embedding." else prefix + name, layer, name, p)
-                      for prefix, layer in layers for name, p in layer.parameters.items()]
-        return [entry for entry in everything if not (self.tie_embedding and entry[0] == "fc.weight")]
+    def _named(self) -> list[Named]:
+        """Of every parameter; a matrix of two layers once."""
+        return named_parameters({"embedding": self.embedding, "": self.lstm, "fc.": self.linear})
 
     def _bind_flat(self, flat_parameters: Array) -> None:
         """Use `flat_parameters`, and a new vector for the gradients; the layers get views of them."""
         self.flat_parameters = flat_parameters
         self.flat_gradients = self.backend.xp.zeros_like(flat_parameters)
-        self.parameters: dict[str, Array] = {}
-        self.gradients: dict[str, Array] = {}
-        begin = 0
-        for full_name, layer, name, p in self._named():
-            end = begin + p.size
-            layer.parameters[name] = self.flat_parameters[begin:end].reshape(p.shape)
-            layer.gradients[name] = self.flat_gradients[begin:end].reshape(p.shape)
-            self.parameters[full_name] = layer.parameters[name]
-            self.gradients[full_name] = layer.gradients[name]
-            begin = end
+        self.parameters, self.gradients = bind(self._named(), flat_parameters, self.flat_gradients)
         if self.tie_embedding:
             self.linear.parameters["weight"] = self.embedding.parameters["weight"]
             self.linear.gradients["weight"] = self.embedding.gradients["weight"]
@@ -137,10 +124,9 @@ class PoemModel:
     def forward(self, tokens: Array, state: State | None = None) -> tuple[Array, State]:
         """tokens (T, B) -> logits (T, B, V) of the word that follows each, and the state (h, c) after them.
 
-        Both are new arrays, the caller's own. Raises ValueError for tokens that are not integers (T, B) in
-        [0, V), or a state of another shape.
+        Both are the caller's own. Raises ValueError as `loss` does, or for a state of another shape.
         """
-        tokens, _ = self.backend.send_tokens(self._checked(tokens, 1), last=False)
+        tokens, _ = self.backend.send_tokens(self.embedding.checked(tokens, 1), last=False)
         h, state = self.lstm.forward(self._embedded(tokens), state)                     # (T, B, H)
         return self.linear.forward(self._dropped(h)).reshape(*tokens.shape, -1), state
 
@@ -150,12 +136,8 @@ class PoemModel:
         Returns the mean cross-entropy over T * B predictions, in nats: a scalar on the device. Raises
         ValueError for tokens that are not integers (T+1, B) in [0, V), T of 1 or more.
         """
-        tokens, order = self.backend.send_tokens(self._checked(tokens, 2))
-        h = self._dropped(self.lstm.run(self._embedded(tokens[:-1])))                   # (T*B, H)
-        self.embedding.order = order
-        self.targets = tokens[1:].reshape(-1)
-        shape = len(h), self.sizes["vocabulary_size"]
-        self.logits = self.workspace("logits", shape, h.dtype)
+        h = self._hidden(tokens)                                                        # (T*B, H)
+        self.logits = self.workspace("logits", (len(h), self.sizes["vocabulary_size"]), h.dtype)
         self.linear.forward(h, out=self.logits)
         loss, self.saved = self.backend.loss.softmax_cross_entropy(
             self.logits, self.targets, out=self.logits)
@@ -177,7 +159,37 @@ class PoemModel:
         elif d_loss != self.d_loss:
             raise ValueError(f"backward was called with d_loss {self.d_loss} and now with {d_loss}; "
                              "compute the loss again in between")
-        dh = self.linear.backward(self.logits).reshape(*self.embedding.tokens.shape, -1)    # (T, B, H)
+        self._backward_of_hidden(self.linear.backward(self.logits))
+
+    def fused_loss(self, tokens: Array, d_loss: float | None = None) -> Array:
+        """`loss`, and with d_loss then `backward(d_loss)`, in one call, equal to rounding. Where the backend
+        has a FusedLoss (kernels/protocols.py), only some rows of the logits (T*B, V) are in memory at a time.
+
+        Returns and raises what `loss` does. No other backward can follow.
+        """
+        fused = self.backend.fused_for(self.flat_parameters.dtype)
+        if fused is None:
+            loss = self.loss(tokens)
+            if d_loss is not None:
+                self.backward(d_loss)
+            self.saved = None
+            return loss
+        h, p, gradients = self._hidden(tokens), self.linear.parameters, self.linear.gradients
+        loss, dh = fused.fused_loss(h, p, gradients, self.targets, d_loss, self.workspace)
+        if dh is not None:
+            self._backward_of_hidden(dh)
+        return loss
+
+    def _hidden(self, tokens: Array) -> Array:
+        """tokens (T+1, B) -> the input of the linear layer, (T*B, H); sets the targets."""
+        tokens, order = self.backend.send_tokens(self.embedding.checked(tokens, 2))
+        h = self._dropped(self.lstm.run(self._embedded(tokens[:-1])))
+        self.embedding.order, self.targets = order, tokens[1:].reshape(-1)
+        return h
+
+    def _backward_of_hidden(self, dh: Array) -> None:
+        """dh (T*B, H): adds to the gradients of all layers below the linear one."""
+        dh = dh.reshape(*self.embedding.tokens.shape, -1)                               # (T, B, H)
         if self.mask is not None:
             dh *= self.mask
         dx, _ = self.lstm.run_backward(dh, keep=False)
@@ -206,15 +218,3 @@ class PoemModel:
         mask = self.backend.dropout_mask(self.rng, rate, shape, x.dtype)
         x *= mask
         return mask
-
-    def _checked(self, tokens: Any, rows: int) -> Array:
-        """Integers (at least `rows`, B), each in [0, V); ValueError otherwise."""
-        if not isinstance(tokens, self.backend.xp.ndarray):
-            tokens = np.asarray(tokens)
-        if tokens.dtype.kind not in "iu":
-            raise ValueError(f"tokens have dtype {tokens.dtype}; they must be integers")
-        if tokens.ndim != 2 or tokens.shape[0] < rows or tokens.shape[1] < 1:
-            raise ValueError(f"tokens have shape {tokens.shape}; it must be (T{'+1' * (rows - 1)}, B): time "
-                             f"first, at least {rows} of it")
-        self.backend.check_indices(tokens, self.sizes["vocabulary_size"], "token")
-        return tokens

@@ -10,7 +10,8 @@ import numpy as np
 from . import functional
 from .errors import InputError
 from .kernels import numpy_adam, numpy_cell, numpy_products, numpy_scatter
-from .kernels.protocols import AdamUpdate, Cell, ClippedAdam, Layer, Loss, Products, ScatterAdd, TimeLoop
+from .kernels.protocols import (AdamUpdate, Cell, ClippedAdam, FusedLoss, Layer, Loss, Products,
+                                ScatterAdd, TimeLoop)
 
 Array = Any  # numpy.ndarray, or the array of another module with its interface
 DTYPES = ("float32", "float64", "complex64", "complex128")   # of parameters; inputs may be float16 too
@@ -25,6 +26,8 @@ class Backend:
     layer:    a whole layer in few launches, where layer_for gives it; None: lstm_layer.py runs
     products: matrix products, and sums that are added to a gradient
     loss:     softmax with cross-entropy
+    fused:    the linear layer to the vocabulary together with the loss, where fused_for gives it; None: one
+              after the other
     adam:     Adam's update
     clipped_adam: clipping, Adam's update and the averaged weights together; None: one after the other
     scatter:  the embedding's scatter-add
@@ -39,6 +42,7 @@ class Backend:
     layer: Layer | None = None
     products: Products = numpy_products
     loss: Loss = functional
+    fused: FusedLoss | None = None
     adam: AdamUpdate = numpy_adam
     clipped_adam: ClippedAdam | None = None
     scatter: ScatterAdd = numpy_scatter
@@ -61,6 +65,10 @@ class Backend:
     def loop_for(self, dtype: Any) -> TimeLoop | None:
         """The compiled time loop, if the backend has one and this dtype is float32 or float64."""
         return self.loop if np.dtype(dtype).kind == "f" else None
+
+    def fused_for(self, dtype: Any) -> FusedLoss | None:
+        """The last layer and the loss as one, if the backend has that and dtype is float32 or float64."""
+        return self.fused if np.dtype(dtype).kind == "f" else None
 
     def layer_for(self, dtype: Any, shape: tuple[int, int, int]) -> Layer | None:
         """The backend's own code for a layer of T, B, H = shape, if it has some."""

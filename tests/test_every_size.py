@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from scratch_lstm import PoemModel, get_backend
 from scratch_lstm.backend import Backend
-from scratch_lstm.kernels import numba_loop
+from scratch_lstm.kernels import numba_fused_loss, numba_loop
 from scratch_lstm.oracles import complex_step
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.training.learner import DROPOUT, Learner, make_learner
@@ -63,7 +63,13 @@ def in_two_groups(M, K, N, dtype):
 def grouped():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numba_loop, "rows_at_once", in_two_groups)
+        patch.setattr(numba_fused_loss, "rows_of_a_block", in_two_blocks)
         yield
+
+
+def in_two_blocks(N):
+    """In place of numba_fused_loss.rows_of_a_block: the second block is smaller, of two rows or more."""
+    return -(-2 * N // 3)
 
 
 def error_of(found, exact):
@@ -246,8 +252,11 @@ def model_error(row, backends, seed=0):
     set_weights(model, seed)
     tokens = np.random.default_rng(seed).integers(0, row["V"], (row["T"] + 1, row["B"]))
     model.seed_dropout(5, seed)
-    model.loss(backend.to_device(tokens))
-    model.backward()
+    if row["way"] == "fused":
+        model.fused_loss(backend.to_device(tokens), 1.0)
+    else:
+        model.loss(backend.to_device(tokens))
+        model.backward()
     masks = masks_of([model.masks], backend)
     found = by_name(model, backend.to_host(model.flat_gradients))
     return largest_error(found, exact_gradients(model, tokens, masks), doubles_of(model), row["dtype"])
@@ -350,7 +359,7 @@ def test_a_step_draws_its_masks_from_its_number_alone():
 
 def report():
     """Print the number of rows and the largest errors."""
-    numba_loop.rows_at_once = in_two_groups
+    numba_loop.rows_at_once, numba_fused_loss.rows_of_a_block = in_two_groups, in_two_blocks
     backends, worst = Backends(), defaultdict(float)
     for check, row in ROWS:
         key = check, row["backend"], row["dtype"]

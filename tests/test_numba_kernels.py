@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 import scratch_lstm
 from scratch_lstm import LSTM, PoemModel, functional, get_backend
-from scratch_lstm.kernels import (numba_adam, numba_cell, numba_jit, numba_loop, numba_loss, numba_scatter,
-                                  numpy_adam, numpy_cell, numpy_scatter, row_groups)
+from scratch_lstm.kernels import (numba_adam, numba_cell, numba_fused_loss, numba_jit, numba_loop, numba_loss,
+                                  numba_scatter, numpy_adam, numpy_cell, numpy_scatter, row_groups)
 
 NUMBER = itertools.count()
-MODULES = (numba_adam, numba_cell, numba_loop, numba_loss, numba_scatter)
+MODULES = (numba_adam, numba_cell, numba_fused_loss, numba_loop, numba_loss, numba_scatter)
 SIZES = st.integers(4, 40)  # a tensor of one entry can be all cancellation
 BOUND = {"float32": 1e-6, "float64": 1e-14}
 

@@ -51,7 +51,7 @@ def check(test, **arguments):
 
 
 ROW = dict(T=3, B=3, D=2, H=3, L=2, E=2, V=7, dropout=0.4, output=None, shared=False, tied=False,
-           embedding_dropout=0.0, state="given", uses="h h_n c_n", backend="numpy",
+           embedding_dropout=0.0, way="textbook", state="given", uses="h h_n c_n", backend="numpy",
            dtype="float64", threads=1, shards=0, extra=2, clip="off")
 
 
@@ -125,6 +125,8 @@ START_SWAPPED, D_END_SWAPPED = "= state[1].T, state[0].T", "= d_state[1].T, d_st
 END, END_SWAPPED = "cache.hc[:, T].transpose", "cache.hc[::-1, T].transpose"
 D_START, D_START_SWAPPED = "self._stacked(d_initial)", "self._stacked([d[::-1] for d in d_initial])"
 D_LOGITS = "self.saved, self.targets, d_loss, "
+RETURN = "out=self.logits)\n        return loss\n"
+SUMMED = RETURN.replace("return loss", "return loss * (len(tokens) - 1)")
 
 FAULTS = [
     # U without its transpose
@@ -343,10 +345,10 @@ FAULTS = [
         model, D_LOGITS, D_LOGITS.replace("d_loss", "d_loss * len(self.embedding.tokens)"))], MODEL),
     Fault("model: the mean over B instead of T*B, in both directions", [
         (model, D_LOGITS, D_LOGITS.replace("d_loss", "d_loss * len(self.embedding.tokens)")),
-        (model, "return loss\n", "return loss * (len(tokens) - 1)\n")], MODEL_TORCH, MODEL),
+        (model, RETURN, SUMMED)], MODEL_TORCH, MODEL),
     Fault("model: the mean over B instead of T*B, seen by the loss itself", [
         (model, D_LOGITS, D_LOGITS.replace("d_loss", "d_loss * len(self.embedding.tokens)")),
-        (model, "return loss\n", "return loss * (len(tokens) - 1)\n")],
+        (model, RETURN, SUMMED)],
         check(test_model.test_loss_is_the_mean_over_time_and_batch), MODEL),
     Fault("model: the mask left out backward", [(
         model, "dh *= self.mask", "dh *= 1")], MODEL_DROPOUT, MODEL),

@@ -73,6 +73,16 @@ class Loss(Protocol):
         """dlogits (N, V)."""
 
 
+class FusedLoss(Protocol):
+    """The linear layer to the vocabulary and its loss, forward and backward, as one call."""
+
+    def fused_loss(self, h: Array, parameters: dict[str, Array], gradients: dict[str, Array], targets: Array,
+                   d_loss: float | None, workspace: Any, /) -> tuple[Array, Array | None]:
+        """h (N, H), targets (N,) -> the mean cross-entropy, and its gradient for h times d_loss, dh (N, H), a
+        new array. Adds those for `weight` (V, H) and `bias` (V,) to gradients. With d_loss None: the loss and
+        None. workspace: a backend.Workspace."""
+
+
 class AdamUpdate(Protocol):
     """One step of Adam on flat vectors: numpy_adam.py has the formula."""
 

@@ -103,7 +103,7 @@ class DataParallel:
             readers[thread].training = False
             for number in range(thread, len(parts), len(readers)):
                 begin, end = parts[number]
-                losses[number] = readers[thread].loss(tokens[:, begin:end]) * ((end - begin) / B)
+                losses[number] = readers[thread].fused_loss(tokens[:, begin:end]) * ((end - begin) / B)
 
         list((self.pool.map if self.pool else map)(work, range(len(readers))))
         return sum(losses[1:], losses[0])
@@ -115,8 +115,7 @@ class DataParallel:
         if seed is not None:
             model.seed_dropout(*seed, number)
         model.zero_gradients()
-        loss = model.loss(tokens)
-        model.backward(weight)
+        loss = model.fused_loss(tokens, weight)
         self.masks[number] = model.masks
         return loss * weight if weight < 1 else loss
 

@@ -16,7 +16,8 @@ LSTM_FACTORS = {**SIZES, "D": [1, 2, 3], "output": [None, 1, 3], "dropout": [0.0
                 "backend": ["numpy", "numba", "cupy"], "dtype": ["float32", "float64", "complex128"]}
 MODEL_OPTIONS = {"V": [1, 2, 7], "E": [1, 2, 3], "dropout": [0.0, 0.4], "embedding_dropout": [0.0, 0.3],
                  "tied": [False, True], "shared": [False, True]}
-MODEL_FACTORS = {**SIZES, **MODEL_OPTIONS,
+# way: loss and backward, or fused_loss
+MODEL_FACTORS = {**SIZES, **MODEL_OPTIONS, "way": ["textbook", "fused"],
                  "backend": ["numpy", "numba", "cupy"], "dtype": ["float32", "float64"]}
 # a batch has `extra` poems more than threads: fewer, as many, one more, several more
 STEP_FACTORS = {"T": [1, 2, 5], "H": [1, 2, 5], "L": [1, 2, 3], **MODEL_OPTIONS,

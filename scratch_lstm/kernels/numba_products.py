@@ -1,0 +1,36 @@
+"""total += a b as one call of the matrix library, for compiled code: np.dot only overwrites.
+
+Numba has one function in C for all products, which np.dot calls with beta = 0. Here beta is 1, so that no
+second array of the size of `total` is written and read again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+
+def add_product(total, a, b):
+    """total (m, n) += a (m, k) @ b (k, n), all contiguous, of one dtype; compiled code only."""
+    raise NotImplementedError
+
+
+@overload(add_product)
+def _add_product_of(total, a, b):
+    dtype, size = total.dtype, types.intp
+    pointer, kind = types.CPointer(dtype), ord("s" if dtype == types.float32 else "d")
+    # kind, whether A and B are transposed; m, n, k; alpha, A, lda, B, ldb; beta, C, ldc
+    gemm: Any = types.ExternalFunction("numba_xxgemm", types.intc(
+        types.char, types.char, types.char, size, size, size, pointer, pointer, size, pointer, size,
+        pointer, pointer, size))
+    no = ord("n")
+
+    def add_product(total, a, b):
+        (m, k), n, one = a.shape, b.shape[1], np.ones(1, a.dtype)
+        # the library's columns are our rows: total^T += b^T a^T
+        gemm(kind, no, no, n, m, k, one.ctypes, b.ctypes, n, a.ctypes, k, one.ctypes, total.ctypes, n)
+
+    return add_product
