@@ -27,6 +27,7 @@ from .sizes import Size
 
 STEPS, WARM_UP = 40, 5
 ELSE = "everything else"
+TOGETHER = "vocabulary layer and loss"         # forward and backward, in blocks
 
 
 class Clock:
@@ -81,13 +82,17 @@ class NumpyLoop:
 def parts_of(one: Any) -> list[tuple[str, Any, str]]:
     """(phase, object, its function) of a learner's step, in the order of the step."""
     model, backend, optimizer = one.model, one.model.backend, one.optimizer
+    vocabulary = [("vocabulary layer", model.linear, "forward"),
+                  ("softmax and loss", backend.loss, "softmax_cross_entropy"),
+                  ("softmax, backward", backend.loss, "softmax_cross_entropy_backward"),
+                  ("vocabulary layer, backward", model.linear, "backward")]
+    fused = backend.fused_for(model.flat_parameters.dtype)
+    if fused is not None:
+        vocabulary = [(TOGETHER, fused, "fused_loss")]
     return [("embedding", model.embedding, "forward"),
             ("input products", lstm, "layer_forward"),
             ("time loops", backend.loop, "forward"),
-            ("vocabulary layer", model.linear, "forward"),
-            ("softmax and loss", backend.loss, "softmax_cross_entropy"),
-            ("softmax, backward", backend.loss, "softmax_cross_entropy_backward"),
-            ("vocabulary layer, backward", model.linear, "backward"),
+            *vocabulary,
             ("time loops, backward", backend.loop, "backward"),
             ("input products, backward", lstm, "layer_backward"),
             ("scatter-add", model.embedding, "backward"),
@@ -122,6 +127,8 @@ def floors(backend: str, size: Size, parameters: int) -> dict[str, list[Work]]:
     found["scatter-add"] = [together([partial(np.copyto, x_too, x), partial(np.copyto, table_too, table)])]
     found["softmax and loss"] = [lambda: np.exp(logits, out=exponentials)]
     found["softmax, backward"] = [lambda: np.multiply(exponentials, np.float32(1), out=exponentials)]
+    found[TOGETHER] = [together(found[phase][0] for phase in (
+        "vocabulary layer", "softmax and loss", "vocabulary layer, backward"))]
     found["clip"] = [lambda: p @ p]
     found["Adam"] = [together([partial(np.copyto, other, p) for other in others])]
     return found
