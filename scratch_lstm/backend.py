@@ -41,9 +41,10 @@ class NumbaBackend(Backend):
         from scipy.linalg import cython_blas  # noqa: F401
         find_libraries()
 
-        from .kernels import numba_adam, numba_fused_loss, numba_loop, numba_loss, numba_scatter
+        from .kernels import (numba_adam, numba_fused_loss, numba_loop, numba_loss, numba_products,
+                              numba_scatter)
         self.loop, self.loss, self.adam, self.scatter = numba_loop, numba_loss, numba_adam, numba_scatter
-        self.fused = numba_fused_loss
+        self.products, self.fused = numba_products, numba_fused_loss
 
 
 class Workspace:

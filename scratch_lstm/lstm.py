@@ -151,10 +151,8 @@ class LSTM:
             if fast is not None:
                 dh, d_first = fast.layer_backward(dh, d_final, W, U, cache, dtype, self.scratch, gradients)
             else:
-                dh, d_first, sums = layer_backward(dh, d_final, W, U, cache, self.backend, dtype,
-                                                   self.scratch)
-                for gradient, total in zip(gradients, sums):
-                    gradient += total
+                dh, d_first = layer_backward(dh, d_final, W, U, cache, self.backend, dtype, self.scratch,
+                                             gradients)
             if keep:
                 d_initial.insert(0, d_first.copy())
         return dh, d_initial

@@ -48,26 +48,26 @@ def layer_forward(x: Array, state: State | None, W: Array, U: Array, b: Array, b
         h[0], c[0] = state[0].T, state[1].T
     tanh_c = own("tanh_c", (T, H, B), dtype)
     z = own("z", (T, 4 * H, B), dtype)                                  # net input, then the gates
-    wx_plus_b = scratch("wx_plus_b", (4 * H, T * B), dtype)
-    xp.matmul(W, x.reshape(T * B, D).T, out=wx_plus_b)
-    wx_plus_b += b[:, None]
-    wx_plus_b = wx_plus_b.reshape(4 * H, T, B)                          # W x_t + b for every t
+    wx = scratch("wx", (4 * H, T * B), dtype)
+    xp.matmul(W, x.reshape(T * B, D).T, out=wx)
+    wx = wx.reshape(4 * H, T, B)                                        # W x_t for every t
     loop = backend.loop_for(dtype)
     if loop is not None:                                                # the same loop, compiled
-        loop.forward(U.astype(dtype, copy=False), wx_plus_b, z, c, tanh_c, h)
+        loop.forward(U.astype(dtype, copy=False), b.astype(dtype, copy=False), wx, z, c, tanh_c, h)
     else:
+        wx += b[:, None, None]
         for t in range(T):
             xp.matmul(U, h[t], out=z[t])
-            z[t] += wx_plus_b[:, t]                                     # z_t = U h_{t-1} + W x_t + b
+            z[t] += wx[:, t]                                            # z_t = U h_{t-1} + W x_t + b
             backend.cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])     # (6.51)-(6.56)
     # a copy also where B or H is 1, when the transposed states are already contiguous
     return h[1:].transpose(0, 2, 1).copy(), Cache(x, hc, tanh_c, z)
 
 
 def layer_backward(dh_above: Array, d_state: State | None, W: Array, U: Array, cache: Cache, backend: Backend,
-                   dtype: Any, scratch: Workspace) -> tuple[Array, Array, tuple[Array, Array, Array]]:
+                   dtype: Any, scratch: Workspace, gradients: list[Array]) -> tuple[Array, Array]:
     """One layer: dh_above (T, B, H) = dL_t/dh_t, d_state (dh_n, dc_n) each (B, H) or None for zeros ->
-    dx (T, B, D), (dh_0, dc_0) as one (2, B, H) in scratch memory, and (dW, dU, db)."""
+    dx (T, B, D), and (dh_0, dc_0) as one (2, B, H) in scratch memory. Adds to the gradients of W, U, b."""
     xp = backend.xp
     (T, B, D), H = cache.x.shape, U.shape[1]
     h, c = cache.hc[0], cache.hc[1]
@@ -92,8 +92,8 @@ def layer_backward(dh_above: Array, d_state: State | None, W: Array, U: Array, c
     delta[...] = dz.transpose(1, 0, 2)
     delta = delta.reshape(4 * H, T * B)                                 # delta_k for every k
     h_prev = h[:T].transpose(0, 2, 1).reshape(T * B, H)
-    dW = delta @ cache.x.reshape(T * B, D)                              # (6.40), one sum over k
-    dU = delta @ h_prev                                                 # (6.39), one sum over k
-    db = delta.sum(axis=1)                                              # (6.41), one sum over k
-    dx = (delta.T @ W).reshape(T, B, D)
-    return dx, d_hc.transpose(0, 2, 1), (dW, dU, db)
+    dW, dU, db = gradients
+    backend.products.add_product(dW, delta, cache.x.reshape(T * B, D))  # (6.40), one sum over k
+    backend.products.add_product(dU, delta, h_prev)                     # (6.39), one sum over k
+    db += delta.sum(axis=1)                                             # (6.41), one sum over k
+    return (delta.T @ W).reshape(T, B, D), d_hc.transpose(0, 2, 1)

@@ -52,13 +52,14 @@ def test_the_loops_are_numpys(kernels, dtype, T, B, H, seed):
     def draw(*shape):
         return (0.7 * rng.normal(size=shape)).astype(dtype)
 
-    U, wx_plus_b, above, dh, dc = draw(4 * H, H), draw(4 * H, T, B), draw(T, H, B), draw(H, B), draw(H, B)
+    U, b, wx, above = draw(4 * H, H), draw(4 * H), draw(4 * H, T, B), draw(T, H, B)
+    dh, dc = draw(H, B), draw(H, B)
     z, c, tanh_c, h = draw(T, 4 * H, B), draw(T + 1, H, B), draw(T, H, B), draw(T + 1, H, B)
     ours = [a.copy() for a in (z, c, tanh_c, h)]
-    kernels.loop.forward(*device(U, wx_plus_b, *ours))
+    kernels.loop.forward(*device(U, b, wx.copy(), *ours))
     for t in range(T):
         np.matmul(U, h[t], out=z[t])
-        z[t] += wx_plus_b[:, t]
+        z[t] += wx[:, t] + b[:, None]
         numpy_cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])
     for a, b in zip(ours, (z, c, tanh_c, h)):
         assert within(4 * BOUND[dtype], a, b)

@@ -128,7 +128,8 @@ FAULTS = [
     ("numba_cell", "dz[n + k] = dc_k * c_prev[k] * f", "dz[n + k] = dc_k * c_prev[k] * i"),
     ("numba_cell", "dz[3 * n + k] = dh[k] * tanh_c[k]", "dz[3 * n + k] = dc_k * tanh_c[k]"),
     ("numba_cell", "dc[k] = dc_k * f", "dc[k] = dc_k"),
-    ("numba_loop", "z[t, row, b] += wx_plus_b[row, t, b]", "z[t, row, b] += wx_plus_b[row, 0, b]"),
+    ("numba_loop", "wx[row, t, k] + b[row]", "wx[row, 0, k] + b[row]"),
+    ("numba_loop", "wx[row, t, k] + b[row]", "wx[row, t, k] + b[row // 4 * 4]"),
     ("numba_loop", "_product(U, h[t], z[t], rows)", "_product(U, h[0], z[t], rows)"),
     ("numba_loop", "range(0, len(A), rows)", "range(0, len(A) - rows + 1, rows)"),
     ("numba_loop", "for t in range(len(dz) - 1, -1, -1)", "for t in range(len(dz) - 1, 0, -1)"),
@@ -168,7 +169,7 @@ def differences(name, module):
     rng = np.random.default_rng(9)
     z, tanh_c, above = (rng.normal(size=s) for s in ((3, 16, 2), (3, 4, 2), (3, 4, 2)))
     c, h = rng.normal(size=(2, 4, 4, 2))
-    U, wx_plus_b = rng.normal(size=(16, 4)), rng.normal(size=(16, 3, 2))
+    U, b, wx = rng.normal(size=(16, 4)), rng.normal(size=16), rng.normal(size=(16, 3, 2))
     if name in ("numba_cell", "numba_loop"):
         results = []
         for compiled in (False, True):
@@ -176,12 +177,12 @@ def differences(name, module):
             dz, dh, dc = np.zeros_like(z), h[3].copy(), c[3].copy()
             if compiled and name == "numba_loop":
                 module.rows_at_once = lambda M, K, N, dtype: 3        # the last group is smaller
-                module.forward(U, wx_plus_b, z_, c_, t_, h_)
+                module.forward(U, b, wx, z_, c_, t_, h_)
                 module.backward(U, z_, c_, t_, above, dz, dh, dc)
             else:
                 cell = module if compiled else numpy_cell
                 for t in range(3):
-                    z_[t] = U @ h_[t] + wx_plus_b[:, t]
+                    z_[t] = U @ h_[t] + wx[:, t] + b[:, None]
                     cell.forward(z_[t], c_[t], c_[t + 1], t_[t], h_[t + 1])
                 for t in reversed(range(3)):
                     dh += above[t]

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
+import test_data_parallel
 import test_dropout
 import test_equivalence
 import test_every_size
@@ -171,8 +172,10 @@ FAULTS = [
         rnn, "for k in reversed(range(t)):", "for k in ():")], RNN),
     # = for +=
     Fault("cell: = for += on dc", [(numpy_cell, "dc += dz_o", "dc[...] = dz_o")], CELL_BACKWARD),
-    Fault("lstm: = for += on dW, dU, db", [(
-        lstm, "gradient += total", "gradient[...] = total")], TWICE, GRADIENTS),
+    Fault("lstm: = for += on dW, dU", [(
+        numpy_products, "total += a @ b", "total[...] = a @ b")], TWICE, GRADIENTS),
+    Fault("lstm: = for += on db", [(
+        lstm_layer, "db += delta", "db[...] = delta")], TWICE, GRADIENTS),
     Fault("linear: = for += on fc.weight", [(
         numpy_products, "total += a @ b", "total[...] = a @ b")], LINEAR, MODEL),
     # what comes from the final state
@@ -209,7 +212,7 @@ FAULTS = [
         (numpy_cell, DZ, DZ.replace("dz_i, dz_f", "dz_f, dz_i"))], DELTA_SUM, GRADIENTS),
     # biases, states, inputs
     Fault("lstm: one gate's bias used for all", [(
-        lstm_layer, "wx_plus_b += b[:, None]", "wx_plus_b += xp.tile(b[:H], 4)[:, None]")], TORCH),
+        lstm_layer, "wx += b[:, None, None]", "wx += xp.tile(b[:H], 4)[:, None, None]")], TORCH),
     Fault("lstm: b's gradient from the first step only", [(
         lstm_layer, "delta.sum(axis=1)", "dz[0].sum(axis=1)")], GRADIENTS),
     Fault("lstm: hidden state never advanced", [(
@@ -217,9 +220,9 @@ FAULTS = [
     Fault("lstm: cell state never advanced", [(
         lstm_layer, "cell.forward(z[t], c[t],", "cell.forward(z[t], c[0],")], TORCH),
     Fault("lstm: x and h_prev exchanged in dW and dU where they fit", [
-        (lstm_layer, "delta @ cache.x.reshape(T * B, D)",
-         "delta @ (h_prev if D == H else cache.x.reshape(T * B, D))"),
-        (lstm_layer, "delta @ h_prev  ", "delta @ (cache.x.reshape(T * B, D) if D == H else h_prev)  ")],
+        (lstm_layer, "(dW, delta, cache.x.reshape(T * B, D))",
+         "(dW, delta, h_prev if D == H else cache.x.reshape(T * B, D))"),
+        (lstm_layer, "(dU, delta, h_prev)", "(dU, delta, cache.x.reshape(T * B, D) if D == H else h_prev)")],
         STACK, GRADIENTS),
     Fault("lstm: h for h_prev in dU", [(
         lstm_layer, "h_prev = h[:T]", "h_prev = h[1:]")], GRADIENTS),
@@ -268,9 +271,13 @@ FAULTS = [
     Fault("adam: the decay without the learning rate", [(
         optim, "1 - self.learning_rate * self.weight_decay", "1 - 1e-3 * self.weight_decay")], ADAMW, ADAM),
     Fault("shards: a shard weighted by 1 / shards", [(
-        data_parallel, "(end - begin) / B", "1 / len(parts)")],
+        data_parallel, "weight = (end - begin) / B", "weight = 1 / self.shards")],
         size("training step", threads=2, extra=1, backend="numba"),
         size("training step", threads=2, extra=0, backend="numba")),
+    Fault("shards: a part of a measured loss weighted by 1 / parts", [(
+        data_parallel, "* ((end - begin) / B)", "/ len(parts)")],
+        check(test_data_parallel.test_a_measured_loss_is_that_of_the_whole_on_any_number_of_threads, B=5),
+        check(test_data_parallel.test_a_measured_loss_is_that_of_the_whole_on_any_number_of_threads, B=1)),
     Fault("shards: the masks of one shard for all", [(
         data_parallel, "model.seed_dropout(*seed, number)", "model.seed_dropout(*seed, 0)")],
         check(test_dropout.test_masks_are_independent, pair="shards"),
@@ -389,7 +396,9 @@ def function_at(module, path):
     for name in path:
         found = inspect.getattr_static(found, name, None)
     found = getattr(found, "__func__", found)               # a static method
-    return found if isinstance(found, types.FunctionType) and found.__module__ == module.__name__ else None
+    if not isinstance(found, types.FunctionType) or found.__module__ != module.__name__:
+        return None
+    return inspect.unwrap(found)                            # of what one_blas_thread_in has decorated
 
 
 def plant(monkeypatch, changes):

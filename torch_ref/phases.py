@@ -65,10 +65,11 @@ class NumpyLoop:
     def __init__(self, cell: Any) -> None:
         self.cell = cell
 
-    def forward(self, U: Any, wx_plus_b: Any, z: Any, c: Any, tanh_c: Any, h: Any) -> None:
+    def forward(self, U: Any, b: Any, wx: Any, z: Any, c: Any, tanh_c: Any, h: Any) -> None:
+        wx += b[:, None, None]
         for t in range(len(z)):
             np.matmul(U, h[t], out=z[t])
-            z[t] += wx_plus_b[:, t]
+            z[t] += wx[:, t]
             self.cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])
 
     def backward(self, U: Any, gates: Any, c: Any, tanh_c: Any, dh_above: Any, dz: Any, dh: Any,

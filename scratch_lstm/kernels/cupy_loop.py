@@ -31,10 +31,11 @@ BACKWARD_ADD = cupy.ElementwiseKernel(
     "const T dh_k = dh[i] + dh_above[i];" + ADJOINT, "lstm_backward_add")
 
 
-def forward(U: Array, wx_plus_b: Array, z: Array, c: Array, tanh_c: Array, h: Array) -> None:
+def forward(U: Array, b: Array, wx: Array, z: Array, c: Array, tanh_c: Array, h: Array) -> None:
     """As protocols.TimeLoop.forward; every array contiguous."""
-    _, T, B = wx_plus_b.shape
-    cells = h[0].size
+    _, T, B = wx.shape
+    cells, wx_plus_b = h[0].size, wx
+    wx_plus_b += b[:, None, None]
     for t in range(T):
         cupy.matmul(U, h[t], out=z[t])
         FORWARD_ADD(c[t], cells, wx_plus_b, B, T * B, t * B, z[t], c[t + 1], tanh_c[t], h[t + 1], size=cells)

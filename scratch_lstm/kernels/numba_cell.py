@@ -18,13 +18,15 @@ from numba.extending import overload
 
 from .numba_jit import jit
 
+FASTMATH = {"contract"}         # a product and the sum that follows it may be one instruction, rounded once
+
 
 def tanh(x):
     """tanh of one number, in its dtype; compiled code only."""
     raise NotImplementedError
 
 
-@overload(tanh)
+@overload(tanh, jit_options={"fastmath": FASTMATH})
 def _tanh_of(x):
     single = x == types.float32
     scalar, limit, doublings = (np.float32, 9, 1) if single else (np.float64, 20, 3)
@@ -42,7 +44,7 @@ def _tanh_of(x):
     return tanh
 
 
-@jit()
+@jit(fastmath=FASTMATH)
 def forward(z, c_prev, c, tanh_c, h):
     """As numpy_cell.forward; every array contiguous, of one dtype, float32 or float64."""
     z, c_prev, c, tanh_c, h = (z.reshape(-1), c_prev.reshape(-1), c.reshape(-1), tanh_c.reshape(-1),
@@ -59,7 +61,7 @@ def forward(z, c_prev, c, tanh_c, h):
         c[k], tanh_c[k], h[k] = c_k, t, o * t                                      # (6.52)
 
 
-@jit()
+@jit(fastmath=FASTMATH)
 def backward(gates, c_prev, tanh_c, dh, dc, dz):
     """As numpy_cell.backward; every array contiguous, of one dtype, float32 or float64."""
     gates, c_prev, tanh_c, dh, dc, dz = (gates.reshape(-1), c_prev.reshape(-1), tanh_c.reshape(-1),

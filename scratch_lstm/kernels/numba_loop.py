@@ -15,10 +15,10 @@ from .numba_jit import jit
 from .row_groups import rows_at_once
 
 
-def forward(U, wx_plus_b, z, c, tanh_c, h):
-    """U (4H, H), wx_plus_b (4H, T, B); fills z (T, 4H, B) with the gates, tanh_c (T, H, B), and
+def forward(U, b, wx, z, c, tanh_c, h):
+    """U (4H, H), b (4H,), wx (4H, T, B) = W x_t; fills z (T, 4H, B) with the gates, tanh_c (T, H, B), and
     c, h (T+1, H, B) from their rows 0 on."""
-    _forward(U, wx_plus_b, z, c, tanh_c, h, rows_at_once(U.shape[0], U.shape[1], h.shape[2], U.dtype))
+    _forward(U, b, wx, z, c, tanh_c, h, rows_at_once(U.shape[0], U.shape[1], h.shape[2], U.dtype))
 
 
 def backward(U, gates, c, tanh_c, dh_above, dz, dh, dc):
@@ -29,12 +29,12 @@ def backward(U, gates, c, tanh_c, dh_above, dz, dh, dc):
 
 
 @jit()
-def _forward(U, wx_plus_b, z, c, tanh_c, h, rows):
+def _forward(U, b, wx, z, c, tanh_c, h, rows):
     for t in range(len(z)):
         _product(U, h[t], z[t], rows)
         for row in range(z.shape[1]):
-            for b in range(z.shape[2]):
-                z[t, row, b] += wx_plus_b[row, t, b]                      # z = W x + U h_prev + b
+            for k in range(z.shape[2]):
+                z[t, row, k] += wx[row, t, k] + b[row]                    # z = U h_prev + W x + b
         numba_cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])
 
 

@@ -1,7 +1,7 @@
-"""total += a b as one call of the matrix library, for compiled code: np.dot only overwrites.
+"""total += a b as one call of the matrix library: np.dot, also in compiled code, only overwrites.
 
 Numba has one function in C for all products, which np.dot calls with beta = 0. Here beta is 1, so that no
-second array of the size of `total` is written and read again.
+second array of the size of `total` is written and read again. Everything else is NumPy's.
 """
 
 from __future__ import annotations
@@ -12,10 +12,26 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from .numba_jit import jit
+from .numpy_products import add_column_sum, product
+
+__all__ = ["add_column_sum", "add_product", "product"]
+
 
 def add_product(total, a, b):
-    """total (m, n) += a (m, k) @ b (k, n), all contiguous, of one dtype; compiled code only."""
-    raise NotImplementedError
+    """total (m, n) += a (m, k) @ b (k, n). In compiled code all must be contiguous and of one dtype, float32
+    or float64."""
+    arrays = (total, a, b)
+    if all(array.flags.c_contiguous and array.dtype == total.dtype for array in arrays) and (
+            total.dtype.kind == "f"):
+        _add_product(total, a, b)
+    else:
+        total += a @ b
+
+
+@jit()
+def _add_product(total, a, b):
+    add_product(total, a, b)
 
 
 @overload(add_product)

@@ -24,9 +24,9 @@ class Cell(Protocol):
 class TimeLoop(Protocol):
     """The loop over time of one layer as one call, for float32 and float64."""
 
-    def forward(self, U: Array, wx_plus_b: Array, z: Array, c: Array, tanh_c: Array, h: Array, /) -> None:
-        """U (4H, H), wx_plus_b (4H, T, B). Fills z (T, 4H, B) with the gates, tanh_c (T, H, B), and
-        c, h (T+1, H, B) from their rows 0 on."""
+    def forward(self, U: Array, b: Array, wx: Array, z: Array, c: Array, tanh_c: Array, h: Array, /) -> None:
+        """U (4H, H), b (4H,), wx (4H, T, B) = W x_t, which may be overwritten. Fills z (T, 4H, B) with the
+        gates, tanh_c (T, H, B), and c, h (T+1, H, B) from their rows 0 on."""
 
     def backward(self, U: Array, gates: Array, c: Array, tanh_c: Array, dh_above: Array, dz: Array,
                  dh: Array, dc: Array, /) -> None:

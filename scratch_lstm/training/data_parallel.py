@@ -51,7 +51,7 @@ class DataParallel:
         self.masks.clear()
         parts = cut(B, self.shards)
         if len(parts) == self.workers.size == 1:
-            return self._shard(model, tokens, 1.0, seed, 0)
+            return self._shard(model, tokens, parts[0], seed, 0)
         if len(parts) <= len(self.models) and self.workers.size == 1:
             return self._a_shard_each(tokens, parts, seed)
         first, last = share(len(parts), self.workers.rank, self.workers.size)
@@ -60,9 +60,8 @@ class DataParallel:
 
         def work(thread: int) -> None:
             for number in range(first + thread, last, len(self.models)):
-                begin, end = parts[number]
                 one, row = self.models[thread], rows[number - first]
-                loss = self._shard(one, tokens[:, begin:end], (end - begin) / B, seed, number)
+                loss = self._shard(one, tokens, parts[number], seed, number)
                 row[:P], row[P] = one.flat_gradients, loss
 
         list((self.pool.map if self.pool else map)(work, range(len(self.models))))
@@ -73,13 +72,11 @@ class DataParallel:
     def _a_shard_each(self, tokens: Array, parts: list[tuple[int, int]],
                       seed: tuple[int, ...] | None) -> Array:
         """As loss_and_gradient, where every shard has a model of its own: gradients are added in place."""
-        models, B = self.models[:len(parts)], tokens.shape[1]
+        models = self.models[:len(parts)]
         losses = self.workspace("losses", (len(parts), 1), models[0].flat_gradients.dtype)
 
         def work(number: int) -> None:
-            begin, end = parts[number]
-            losses[number] = self._shard(models[number], tokens[:, begin:end], (end - begin) / B, seed,
-                                         number)
+            losses[number] = self._shard(models[number], tokens, parts[number], seed, number)
 
         list((self.pool.map if self.pool else map)(work, range(len(parts))))
         for vectors in (losses, [one.flat_gradients for one in models]):
@@ -108,14 +105,17 @@ class DataParallel:
         list((self.pool.map if self.pool else map)(work, range(len(readers))))
         return sum(losses[1:], losses[0])
 
-    def _shard(self, model: PoemModel, tokens: Array, weight: float, seed: tuple[int, ...] | None,
+    def _shard(self, model: PoemModel, tokens: Array, part: tuple[int, int], seed: tuple[int, ...] | None,
                number: int) -> Array:
-        """Sets the gradient of weight times the loss of a shard; returns that product."""
+        """Sets the gradient of B_s / B times the loss of the shard tokens[:, begin:end]; returns that
+        product."""
+        (begin, end), B = part, tokens.shape[1]
+        weight = (end - begin) / B
         model.training = True
         if seed is not None:
             model.seed_dropout(*seed, number)
         model.zero_gradients()
-        loss = model.fused_loss(tokens, weight)
+        loss = model.fused_loss(tokens[:, begin:end], weight)
         self.masks[number] = model.masks
         return loss * weight if weight < 1 else loss
 
