@@ -20,23 +20,23 @@ def exp(x):
     raise NotImplementedError
 
 
-@overload(exp)
+@overload(exp, jit_options={"fastmath": {"contract"}})        # a product and a sum may be one instruction
 def _exp_of(x):
     single = x == types.float32
     scalar, integer = (np.float32, np.int32) if single else (np.float64, np.int64)
     powers, least, mantissa, bias = (7, -87, 23, 127) if single else (13, -708, 52, 1023)
-    least, log2_e, half, one = (scalar(a) for a in (least, 1 / math.log(2), 0.5, 1))
+    least, log2_e, half = (scalar(a) for a in (least, 1 / math.log(2), 0.5))
     high, low = scalar(0.693359375), scalar(-2.12194440054690583e-4)           # their sum is ln 2
-    inverse = tuple(scalar(1 / k) for k in range(1, powers + 1))
+    inverse = tuple(scalar(1 / math.factorial(k)) for k in range(powers + 1))
     mantissa, bias = integer(mantissa), integer(bias)
 
     def exp(x):
         x = max(x, least)
         k = np.floor(x * log2_e + half)
         r = (x - k * high) - k * low
-        series = one
+        series = inverse[powers]
         for n in range(powers - 1, -1, -1):
-            series = one + series * r * inverse[n]             # 1 + r (1 + r/2 (1 + r/3 (...)))
+            series = inverse[n] + r * series                   # 1 + r (1 + r (1/2! + r (1/3! + ...)))
         return series * integer((integer(k) + bias) << mantissa).view(scalar)
 
     return exp

@@ -76,7 +76,7 @@ def _add_bias(logits, bias, largest):
             largest[k] = max(largest[k], word[k])
 
 
-@jit()
+@jit(fastmath={"contract"})
 def _exponentials(logits, largest, sums):
     """Logits become the exponentials of their distance to the largest; adds these to sums (n,)."""
     for v in range(len(logits)):
