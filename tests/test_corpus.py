@@ -351,6 +351,11 @@ def test_what_cannot_be_split_is_said_in_full(corpus_of):
         corpus.split(0.05, 0)
     assert str(error.value) == (f"{corpus.path}: the poems are all of one group, none can be held out; "
                                 "use --held-out 0")
+    one = corpus_of(POEMS[:1])
+    with pytest.raises(InputError) as error:
+        one.split(0.05, 0)
+    assert str(error.value) == (f"{one.path}: is one poem, of {len(one.poems[0])} characters; give one "
+                                "poem a line, or learn this one with --held-out 0")
     with pytest.raises(InputError, match="^a held-out fraction of 1: give one from 0 to less than 1$"):
         corpus.split(1, 0)
 

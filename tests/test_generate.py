@@ -9,8 +9,8 @@ from scratch_lstm import PoemModel
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.errors import InputError
 from scratch_lstm.poems.generate import carries, check_options, count_beginnings, count_lines, generate
-from scratch_lstm.poems.sampling import choose
-from scratch_lstm.poems.vocabulary import END, START, Vocabulary, has_form
+from scratch_lstm.poems.sampling import choose, ranked
+from scratch_lstm.poems.vocabulary import ANY, END, START, Vocabulary, has_form
 
 writing = importlib.import_module("scratch_lstm.poems.generate")       # the package has the function
 FORM = "字字字字字，字字字字字。字字字字字，字字字字字。"
@@ -372,3 +372,30 @@ def test_an_error_in_a_thread_is_an_error_here(model, corpus, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         generate(model, corpus.vocabulary, ["风"] * 9, threads=3)
     assert model.training
+
+
+def test_allow_is_a_rule_on_top_of_the_form(model, corpus):
+    """It is asked at each place of a character, with the poems so far, and has a row for each poem."""
+    words, asked = np.array(corpus.vocabulary.words), []
+    halves = [np.arange(len(words)) % 2 == half for half in (0, 1)]
+
+    def allow(poems):
+        asked.append(list(poems))
+        return np.stack(halves)
+
+    poems = generate(model, corpus.vocabulary, ["", ""], strict=True, allow=allow)
+    assert [len(so_far[0]) for so_far in asked] == [n for n, place in enumerate(FORM) if place == ANY]
+    assert asked[1] == [poem[0] for poem in poems]
+    for poem, half in zip(poems, halves):
+        assert has_form(poem, FORM) and set(poem) - set("，。") <= set(words[half])
+
+
+def test_allow_is_for_strict_poems(model, corpus):
+    assert generate(model, corpus.vocabulary, ["风"], allow=lambda poems: 1 / 0) == generate(
+        model, corpus.vocabulary, ["风"])
+
+
+def test_equal_logits_are_ranked_in_the_order_of_the_words():
+    logits = np.zeros(100)
+    logits[[7, 50]] = 1
+    assert [ranked(logits, rank, end=99) for rank in range(6)] == [7, 50, 0, 1, 2, 3]

@@ -131,6 +131,8 @@ FAULTS = [
     ("numba_loop", "wx[row, t, k] + b[row]", "wx[row, 0, k] + b[row]"),
     ("numba_loop", "wx[row, t, k] + b[row]", "wx[row, t, k] + b[row // 4 * 4]"),
     ("numba_loop", "_product(U, h[t], z[t], rows)", "_product(U, h[0], z[t], rows)"),
+    ("numba_loop", "min(k + 8, K)", "min(k + 8, K - 1)"),
+    ("numba_loop", "min(m + 16, M)", "min(m + 16, M - 1)"),
     ("numba_loop", "range(0, len(A), rows)", "range(0, len(A) - rows + 1, rows)"),
     ("numba_loop", "for t in range(len(dz) - 1, -1, -1)", "for t in range(len(dz) - 1, 0, -1)"),
     ("numba_loop", "flat[k] += above[k]", "flat[k] = above[k]"),

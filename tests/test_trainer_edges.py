@@ -13,6 +13,7 @@ from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.training import trainer as trainer_module
 from scratch_lstm.training.learner import make_learner
 from scratch_lstm.training.run_directory import RunDirectory
+from scratch_lstm.training.schedule import learning_rate
 from scratch_lstm.training.trainer import Trainer, check_vectors
 
 QUIET = replace(SETTINGS, epochs=1, dropout=0.0)
@@ -230,6 +231,12 @@ def test_check_vectors():
             check_vectors({key: a for key, a in right.items() if key != name}, "float32")
     with pytest.raises(ValueError):
         check_vectors({name: np.zeros((3, 1), "float32") for name in right}, "float32")
+    with pytest.raises(KeyError):
+        check_vectors(right, "float32", True)
+    with pytest.raises(ValueError, match="^average$"):
+        check_vectors(right | {"average": np.zeros(3)}, "float32", True)
+    check_vectors(right | {"average": np.zeros(3, "float32")}, "float32", True)
+    check_vectors(right | {"average": np.zeros(3)}, "float32")          # not looked at
 
 
 def test_without_a_prompt_and_without_an_interruption(corpus_file, tmp_path):
@@ -248,3 +255,35 @@ def test_a_log_that_cannot_be_written_is_said_once_for_each_time(recorded):
     for _ in range(4):
         run._log([])
     assert said == ["log.jsonl cannot be written (disk full); the training goes on"] * 2
+
+
+def test_each_step_has_the_rate_of_the_schedule(recorded):
+    """12 steps in 3 epochs, the first ones with a warm-up."""
+    settings = replace(QUIET, epochs=3, schedule="cosine", warmup=4)
+    run, given = recorded(settings), []
+    step = run.learner.step
+
+    def watched(batch, number, rate):
+        given.append((number, rate))
+        return step(batch, number, rate)
+
+    run.learner.step = watched
+    assert run.run() and run.steps == 12
+    assert given == [(n, learning_rate(settings, n, 12)) for n in range(12)]
+    assert len({rate for _, rate in given}) > 9
+
+
+def test_what_workers_must_have_in_common(recorded):
+    facts = recorded()._facts()
+    assert set(facts) == {"corpus", "setting", "step", "start", "version of NumPy"}
+    assert facts["step"] == 0 and facts["version of NumPy"] == np.__version__
+    assert "threads" not in facts["setting"] and facts["setting"]["clip"] == QUIET.clip
+    assert recorded(replace(QUIET, threads=3))._facts() == facts
+    assert recorded(replace(QUIET, seed=5))._facts()["start"] != facts["start"]
+
+
+def test_a_state_with_averages_needs_them(recorded):
+    steps = iter(range(1, 9))
+    recorded(interrupted=lambda: next(steps) == 2).run()
+    with pytest.raises(InputError, match="run: its state does not fit its config.json$"):
+        recorded(replace(QUIET, average=0.9))

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_trainer import SETTINGS, results
 
+from scratch_lstm import PoemModel
 from scratch_lstm.errors import DivergedError, InputError, SharedError, WorkerLost
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.training import run_directory
+from scratch_lstm.training.data_parallel import DataParallel
 from scratch_lstm.training.learner import make_learner
 from scratch_lstm.training.ordered_sum import add_up, middle, nodes_within, share
 from scratch_lstm.training.progress import Progress
@@ -23,7 +25,7 @@ from scratch_lstm.training.roles import for_workers, run_of
 from scratch_lstm.training.run_directory import RunDirectory
 from scratch_lstm.training.settings import Settings
 from scratch_lstm.training.trainer import Trainer
-from scratch_lstm.training.workers import ALONE
+from scratch_lstm.training.workers import ALONE, check_same
 
 RECIPE = replace(SETTINGS, shards=4, tie_embedding=True, embedding_dropout=0.2, shared_masks=True,
                  average=0.9, schedule="cosine", weight_decay=0.1)
@@ -57,6 +59,51 @@ def test_the_tree_of_six():
     assert [middle((0, 6)), middle((0, 4)), middle((4, 6)), middle((0, 5)), middle((0, 2))] == [4, 2, 5, 4, 1]
     assert list(nodes_within((0, 6), (0, 3))) == [(0, 2), (2, 3)]
     assert list(nodes_within((0, 6), (3, 6))) == [(3, 4), (4, 6)]
+
+
+# One batch
+
+def gradient(workers, shards, tokens, **options):
+    """The bits of the gradient and of the loss."""
+    model = PoemModel(11, 5, 6, 2, dropout=0.5, dtype="float64", seed=2)
+    loss = DataParallel(model, 1, shards, workers, **options).loss_and_gradient(tokens, (4, 7))
+    return model.flat_gradients.tobytes(), loss.tobytes()
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 6])
+def test_one_batch_has_the_same_bits_for_any_number_of_workers(shards):
+    tokens = np.random.default_rng(0).integers(0, 11, (6, 13))
+    expected = gradient(ALONE, shards, tokens)
+    for size in (2, 3, 7):
+        assert run_together(size, lambda workers: gradient(workers, shards, tokens)) == [expected] * size
+
+
+@pytest.mark.parametrize("shards, size", [(6, 2), (5, 3), (2, 3)])
+def test_the_fast_sum_of_one_batch(shards, size):
+    """Equal to rounding, and one vector is exchanged, whatever the shards."""
+    tokens = np.random.default_rng(0).integers(0, 11, (6, 13))
+    expected = [np.frombuffer(bits) for bits in gradient(ALONE, shards, tokens)]
+    for found in run_together(size, lambda w: (*gradient(w, shards, tokens, in_order=False), w.sent)):
+        for a, b in zip(map(np.frombuffer, found[:2]), expected):
+            assert np.max(np.abs(a - b)) <= 1e-14 * np.max(np.abs(b))
+        assert found[2] == 0                                # nothing is gathered
+
+
+def test_the_setting_decides_the_order():
+    for reduce in ("ordered", "fast"):
+        learner = make_learner(replace(SETTINGS, reduce=reduce, shards=2), 11)
+        assert learner.data_parallel.in_order is (reduce == "ordered")
+
+
+def test_what_differs_is_named():
+    class Both:
+        def collect(self, value):
+            return [value, {**value, "step": 3}, {**value, "step": 4, "corpus": "b"}]
+
+    with pytest.raises(SharedError) as error:
+        check_same(Both(), {"corpus": "a", "step": 2})
+    assert str(error.value) == ("worker 1 has another step than worker 0: 3, not 2; all workers need the "
+                                "same")
 
 
 # Training
@@ -201,7 +248,8 @@ def test_worker_0_cannot_save(corpus_file, tmp_path, monkeypatch):
     monkeypatch.setattr(run_directory.checkpoint, "write_arrays", full)
     ends = run_together(3, lambda w: train(w, RECIPE, corpus_file, tmp_path / "run"))
     assert str(ends[0]) == "the disk is full" and not isinstance(ends[0], SharedError)
-    assert all(isinstance(end, SharedError) for end in ends[1:])          # worker 0 alone prints its reason
+    for end in ends[1:]:                                                  # worker 0 alone prints its reason
+        assert isinstance(end, SharedError) and str(end) == "another worker could not save the run"
 
 
 def test_what_several_workers_cannot_do():

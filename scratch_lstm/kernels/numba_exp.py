@@ -27,16 +27,16 @@ def _exp_of(x):
     powers, least, mantissa, bias = (7, -87, 23, 127) if single else (13, -708, 52, 1023)
     least, log2_e, half = (scalar(a) for a in (least, 1 / math.log(2), 0.5))
     high, low = scalar(0.693359375), scalar(-2.12194440054690583e-4)           # their sum is ln 2
-    inverse = tuple(scalar(1 / math.factorial(k)) for k in range(powers + 1))
+    coefficients = tuple(scalar(1 / math.factorial(k)) for k in range(powers + 1))
     mantissa, bias = integer(mantissa), integer(bias)
 
     def exp(x):
         x = max(x, least)
         k = np.floor(x * log2_e + half)
         r = (x - k * high) - k * low
-        series = inverse[powers]
+        series = coefficients[powers]
         for n in range(powers - 1, -1, -1):
-            series = inverse[n] + r * series                   # 1 + r (1 + r (1/2! + r (1/3! + ...)))
+            series = coefficients[n] + r * series                   # 1 + r (1 + r (1/2! + r (1/3! + ...)))
         return series * integer((integer(k) + bias) << mantissa).view(scalar)
 
     return exp

@@ -40,7 +40,7 @@ def _forward(U, b, wx, z, c, tanh_c, h, rows):
 
 @jit()
 def _backward(U, gates, c, tanh_c, dh_above, dz, dh, dc, rows):
-    U_transposed = np.ascontiguousarray(U.T)                           # once, not in every product
+    U_transposed = _transposed(U)                                      # once, not in every product
     flat = dh.reshape(-1)
     for t in range(len(dz) - 1, -1, -1):
         above = dh_above[t].reshape(-1)
@@ -48,6 +48,20 @@ def _backward(U, gates, c, tanh_c, dh_above, dz, dh, dc, rows):
             flat[k] += above[k]                                   # dL/dh_t, complete
         numba_cell.backward(gates[t], c[t], tanh_c[t], dh, dc, dz[t])
         _product(U_transposed, dz[t], dh, rows)                        # what h_{t-1} receives through z_t
+
+
+@jit()
+def _transposed(A):
+    """A^T (K, M), contiguous, of A (M, K). In small blocks: a whole column of A does not stay in the cache,
+    and least of all where the distance between its entries is a power of two."""
+    M, K = A.shape
+    out = np.empty((K, M), A.dtype)
+    for m in range(0, M, 16):
+        for k in range(0, K, 8):
+            for row in range(k, min(k + 8, K)):
+                for column in range(m, min(m + 16, M)):
+                    out[row, column] = A[column, row]
+    return out
 
 
 @jit()
