@@ -96,9 +96,9 @@ def compiled() -> Any:
     """The loop over time with nothing in it but the product."""
     import numba
 
-    @numba.njit(nogil=True)
     def loop(A: Any, B: Any, out: Any, rows: int, times: int) -> None:
         for _ in range(times):
             for begin in range(0, len(A), rows):
                 np.dot(A[begin:begin + rows], B, out[begin:begin + rows])
-    return loop
+
+    return numba.njit(nogil=True)(loop)
