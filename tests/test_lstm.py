@@ -239,17 +239,19 @@ class OwnLayers(Backend):
     """NumPy with code of its own for a layer (protocols.Layer), where H is `size`: lstm_layer.py itself."""
 
     def __init__(self, size):
-        self.size, self.asked = size, []
+        self.size, self.asked, self.ran = size, [], []
 
     def layer_for(self, dtype, shape):
         self.asked.append((np.dtype(dtype), shape))
         return self if shape[2] == self.size else None
 
     def layer_forward(self, x, state, W, U, b, dtype, own):
+        self.ran.append(("forward", dtype))
         h, cache = lstm_layer.layer_forward(x, state, W, U, b, self, dtype, own, Workspace(np))
         return h, tuple(cache)
 
     def layer_backward(self, dh_above, d_state, W, U, cache, dtype, scratch, gradients):
+        self.ran.append(("backward", dtype))
         return lstm_layer.layer_backward(dh_above, d_state, W, U, cache, self, dtype, scratch, gradients)
 
 
@@ -258,14 +260,16 @@ class OwnLayers(Backend):
 def test_a_backend_may_have_code_of_its_own_for_a_layer(size, given):
     """Of the first layer or of the last: every result has the same bits."""
     rng, backend, found = np.random.default_rng(0), OwnLayers(size), []
-    x, dh = rng.normal(size=(4, 2, 3)), rng.normal(size=(4, 2, 3))
-    states = [tuple([rng.normal(size=(2, H)) for H in (5, 5, 3)] for _ in "hc") if given else None
-              for _ in range(2)]
+    x, dh = (rng.normal(size=(4, 2, 3)).astype("float32") for _ in range(2))
+    states = [tuple([rng.normal(size=(2, H)).astype("float32") for H in (5, 5, 3)] for _ in "hc")
+              if given else None for _ in range(2)]
     for one in (backend, "numpy"):
-        layer = LSTM(3, 5, 3, 0.5, one, "float64", output_size=3)
+        layer = LSTM(3, 5, 3, 0.5, one, "float32", output_size=3)
         for _ in range(2):
             h, (h_n, c_n) = layer.forward(x, states[0])
             dx, (dh_0, dc_0) = layer.backward(dh, states[1])
         found.append([h, *h_n, *c_n, dx, *dh_0, *dc_0, *layer.gradients.values()])
     assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
-    assert backend.asked == [(np.dtype("float64"), (4, 2, H)) for H in (5, 5, 3)] * 2
+    single, passes = np.dtype("float32"), [("forward", size), ("backward", size)]
+    assert backend.asked == [(single, (4, 2, H)) for H in (5, 5, 3)] * 2
+    assert backend.ran == [(way, single) for way, H in passes for _ in range((5, 5, 3).count(H))] * 2

@@ -152,3 +152,12 @@ def test_the_array_that_does_not_fit_is_named(parameters, gradient, message):
     with pytest.raises(ValueError) as error:
         Adam(parameters, gradient)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("update", [numpy_adam.update, numpy_adam.reference_update])
+def test_without_decay_nothing_is_taken_away(update):
+    """A gradient of zero in a new state: the parameters stay as they are."""
+    p, zero = np.random.default_rng(6).normal(size=5), np.zeros(5)
+    kept = p.copy()
+    update(p, zero, zero.copy(), zero.copy(), 1e-2, 0.3, 0.9, 0.99, 1e-4)
+    assert np.array_equal(p, kept)
