@@ -45,7 +45,7 @@ EQUIVALENT = [
     ("model.py", r'self\.workspace\(("\w+"|None),', BUFFER),
     ("lstm.py", r"self\.(caches|masks|fast): list\[.*\] = (\[\]|None)",
      "both are false, and forward replaces it by a list"),
-    ("lstm_layer.py", r"U\.astype\(dtype, (copy=\w+)?\)", "a copy has the same numbers"),
+    ("lstm_layer.py", r"[Ub]\.astype\(dtype, (copy=\w+)?\)", "a copy has the same numbers"),
     ("layers.py", r"dx, (self\.order|None)?\)", "without the order the backend sorts for itself"),
     ("model.py", r"self\.embedding\.order = (order|None)", "without the order the backend sorts for itself"),
     ("model.py", r"self\._checked\(tokens, 1\), (last=\w+)?\)", "NumPy's backend has no order to send"),
