@@ -155,3 +155,10 @@ def test_auto_takes_the_first_that_is_installed_and_works(installed, working, ex
     monkeypatch.setattr(backend, "NumbaBackend", type("", (Found,), {"name": "numba"}))
     monkeypatch.setattr(backend, "find_spec", lambda name: name if name in installed else None)
     assert get_backend("auto").name == expected
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_tf32_without_a_gpu_is_refused(name):
+    with pytest.raises(InputError, match=f"^--tf32: backend '{name}' does not use a GPU; leave it out$"):
+        get_backend(name).use_tf32(True)
+    get_backend(name).use_tf32(False)

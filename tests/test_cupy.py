@@ -206,12 +206,6 @@ def test_tf32_only_where_it_is_asked_for(standin):
     assert callable(cupy._core.set_compute_type) and hasattr(cupy._core._routines_linalg, "COMPUTE_TYPE_TF32")
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
-def test_tf32_without_a_gpu_is_refused(backend):
-    with pytest.raises(InputError, match=f"^--tf32: backend '{backend}' does not use a GPU; leave it out$"):
-        make_learner(Settings(backend=backend, tf32=True), 11)
-
-
 @needs_compiler
 def test_tokens_on_the_device_are_sorted_there(standin):
     vectors = []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_numba_kernels import compiled_anew, within
 
-from scratch_lstm import PoemModel, get_backend
+from scratch_lstm import PoemModel, functional, get_backend
 from scratch_lstm.backend import Workspace
 from scratch_lstm.kernels import numba_exp, numba_fused_loss
 from scratch_lstm.layers import Linear
@@ -226,3 +226,35 @@ def test_one_thread_and_several_agree(dtype, bound):
             results[threads] = found
     for threads in (2, 3):
         assert within(bound, results[threads], results[1])
+
+
+class Textbook:
+    """protocols.FusedLoss by its parts, which remembers that it ran."""
+
+    def __init__(self):
+        self.calls = []
+
+    def fused_loss(self, h, parameters, gradients, targets, d_loss, workspace):
+        self.calls.append(d_loss)
+        linear = Linear(h.shape[1], len(parameters["bias"]), get_backend("numpy"), h.dtype, 0)
+        linear.parameters, linear.gradients = parameters, gradients
+        if d_loss is None:
+            return functional.softmax_cross_entropy(linear.forward(h), targets)[0], None
+        loss, dh, *_ = textbook(linear, h, targets, d_loss)
+        return loss, dh
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+def test_a_backend_may_have_the_last_layer_and_the_loss_as_one(dtype):
+    """It is used for real numbers, and gives the same bits as one after the other."""
+    backend, results = get_backend("numpy"), []
+    backend.fused = fused = Textbook()
+    for one in (backend, "numpy"):
+        model = PoemModel(**SIZES, dropout=0.3, backend=one, dtype=dtype)
+        losses = []
+        for d_loss in (0.4, None, 0.7):
+            model.seed_dropout(4)
+            losses.append(model.fused_loss(tokens(B=3), d_loss))
+        results.append([np.array(losses), model.flat_gradients])
+    assert all(np.array_equal(a, b) for a, b in zip(*results))
+    assert fused.calls == ([] if dtype == "complex128" else [0.4, None, 0.7])

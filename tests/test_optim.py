@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from scratch_lstm import Adam, clip_grad_norm
+from scratch_lstm import Adam, clip_grad_norm, get_backend
 from scratch_lstm.kernels import numpy_adam
 
 
@@ -161,3 +161,40 @@ def test_without_decay_nothing_is_taken_away(update):
     kept = p.copy()
     update(p, zero, zero.copy(), zero.copy(), 1e-2, 0.3, 0.9, 0.99, 1e-4)
     assert np.array_equal(p, kept)
+
+
+class AllAtOnce:
+    """protocols.ClippedAdam by its parts."""
+
+    def clip_and_update(self, p, g, m, v, max_norm, step_size, bias_correction2_sqrt, beta1, beta2, epsilon,
+                        keep, average, share):
+        norm = clip_grad_norm(g, max_norm)
+        numpy_adam.update(p, g, m, v, step_size, bias_correction2_sqrt, beta1, beta2, epsilon, keep)
+        if average is not None:
+            average += (p - average) * share
+        return norm
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_clip_and_update_in_one_call_gets_the_same_numbers(averaged):
+    """Where a backend has that: the same bits after three steps, and it is what runs."""
+    results = []
+    for fused in (None, AllAtOnce()):
+        rng, backend = np.random.default_rng(2), get_backend("numpy")
+        backend.clipped_adam = fused
+        backend.adam = numpy_adam if fused is None else None
+        p, g = rng.normal(size=9), np.empty(9)
+        average = p.copy() if averaged else None
+        adam = Adam(p, g, 1e-2, (0.8, 0.95), 1e-4, backend, weight_decay=0.3)
+        norms = []
+        for share in (0.5, 0.25, 0.125):
+            g[...] = rng.normal(size=9)
+            norms.append(adam.clipped_step(1.5, average, share))
+        results.append([p, g, adam.m, adam.v, np.array(norms), np.zeros(0) if average is None else average])
+    assert all(np.array_equal(a, b) for a, b in zip(*results))
+
+
+def test_an_average_without_a_share_stays():
+    p, g, average = np.ones(3), np.ones(3), np.full(3, 7.0)
+    Adam(p, g).clipped_step(1.0, average)
+    assert np.array_equal(average, np.full(3, 7.0)) and not np.array_equal(p, np.ones(3))
