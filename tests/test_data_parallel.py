@@ -1,9 +1,12 @@
 """A batch in shards on threads is the whole batch."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from scratch_lstm import PoemModel
+from scratch_lstm.training import data_parallel
 from scratch_lstm.training.data_parallel import DataParallel
 
 SIZES = dict(vocabulary_size=11, embedding_size=3, hidden_size=4, num_layers=2, dtype="float64", seed=2)
@@ -96,3 +99,45 @@ def test_another_model_can_be_measured():
         other.flat_parameters *= 2
     mine = float(shared.models[0].loss(tokens))
     assert abs(float(shared.loss(tokens, shared.models[0])) - mine) <= 1e-14 * mine != expected
+
+
+# Who does the work
+
+def watch(one, threads, parts, method):
+    """From now on `method` of each model that computes keeps the number of poems it is given, and waits until
+    `threads` calls have begun: so many must be in it at the same time."""
+    barrier = threading.Barrier(threads, timeout=20)
+    for model in {id(model): model for model in one.models + one.readers}.values():
+        def watched(tokens, *others, own=getattr(model, method), model=model):
+            parts.append((tokens.shape[1], id(model)))
+            barrier.wait()
+            return own(tokens, *others)
+
+        setattr(model, method, watched)
+
+
+@pytest.mark.parametrize("threads, shards, B, sizes", [
+    (1, 4, 8, [2] * 4), (3, 3, 6, [2] * 3), (3, 6, 6, [1] * 6), (2, 4, 7, [1, 2, 2, 2])])
+def test_each_shard_is_computed_once_and_by_all_threads(threads, shards, B, sizes):
+    one, done = DataParallel(PoemModel(**SIZES), threads, shards), []
+    watch(one, threads, done, "fused_loss")
+    one.loss_and_gradient(np.zeros((3, B), int), (1,))
+    assert sorted(size for size, _ in done) == sizes and len({model for _, model in done}) == threads
+
+
+@pytest.mark.parametrize("threads, shards, B, sizes", [
+    (1, 0, 64, [64]), (1, 0, 65, [32, 33]), (3, 0, 3, [1] * 3), (2, 0, 130, [32, 32, 33, 33]),
+    (3, 0, 2, [1, 1]), (2, 8, 5, [5]), (1, 8, 130, [43, 43, 44])])
+@pytest.mark.parametrize("own", [True, False])
+def test_the_parts_of_a_measured_loss(threads, shards, B, sizes, own, monkeypatch):
+    """At most 64 poems, and one for each thread at least, unless the shards are given."""
+    if sizes == [32, 32, 33, 33]:
+        monkeypatch.setattr(data_parallel, "POEMS_AT_ONCE", 33)
+    one, done = DataParallel(PoemModel(**SIZES), threads, shards), []
+    model = one.models[0] if own else PoemModel(**SIZES)
+    one.loss(np.zeros((3, 1), int), model)                  # the readers are made
+    assert (one.readers is one.models) == own and len(one.readers) == threads
+    watch(one, min(threads, len(sizes)), done, "fused_loss")
+    one.loss(np.zeros((3, B), int), model)
+    assert sorted(size for size, _ in done) == sizes
+    assert len({model for _, model in done}) == min(threads, len(sizes))

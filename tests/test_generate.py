@@ -1,11 +1,13 @@
 """Poems from a model: greedy, sampled, acrostic, strict."""
 
 import importlib
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from scratch_lstm import PoemModel
+from scratch_lstm.backend import Backend
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.errors import InputError
 from scratch_lstm.poems.generate import carries, check_options, count_beginnings, count_lines, generate
@@ -399,3 +401,46 @@ def test_equal_logits_are_ranked_in_the_order_of_the_words():
     logits = np.zeros(100)
     logits[[7, 50]] = 1
     assert [ranked(logits, rank, end=99) for rank in range(6)] == [7, 50, 0, 1, 2, 3]
+
+
+def test_an_acrostic_of_a_free_poem_leaves_all_but_its_first_character_free():
+    """A prompt as long as the longest poem leaves nothing, but of an acrostic only a line's head is given."""
+    short = Vocabulary((START, END, *"abc"), None, 2)
+    assert [count_beginnings(short, "ab", acrostic, False) for acrostic in (False, True)] == [1, 3]
+    assert count_beginnings(short, "abc", True, False) == 3
+    shortest = Vocabulary((START, END, *"abc"), None, 1)
+    assert count_beginnings(shortest, "a", True, False) == 1
+    form = Vocabulary((START, END, *"abc，"), "字字，", 3)
+    assert [count_beginnings(form, prompt, True, True) for prompt in ("a", "ab")] == [3, 1]
+
+
+class OtherArrays(Backend):
+    """NumPy under another name: a backend whose arrays are not NumPy's."""
+
+    xp = ModuleType("other")
+    xp.__dict__.update(np.__dict__)
+
+
+@pytest.mark.parametrize("backend, sizes", [("numpy", [2, 2, 1]), (OtherArrays(), [5])])
+def test_how_many_poems_are_written_together(backend, sizes, corpus, monkeypatch):
+    """At most so many on a CPU; elsewhere all."""
+    monkeypatch.setattr(writing, "AT_A_TIME", 2)
+    model, written = PoemModel(len(corpus.vocabulary), 3, 4, 1, backend=backend), []
+    forward = model.forward
+
+    def watched(tokens, state):
+        if state is None:
+            written.append(tokens.shape[1])
+        return forward(tokens, state)
+
+    model.forward = watched
+    assert len(generate(model, corpus.vocabulary, ["风"] * 5, limit=3)) == 5 and written == sizes
+    assert generate(model, corpus.vocabulary, []) == [] and written == sizes
+
+
+def test_the_threads_are_those_that_were_asked_for(model, corpus, monkeypatch):
+    asked = []
+    monkeypatch.setattr(writing, "read", lambda model, parts, work, threads: asked.append(threads) or [])
+    generate(model, corpus.vocabulary, ["风"])
+    generate(model, corpus.vocabulary, ["风"], threads=3)
+    assert asked == [1, 3]

@@ -63,19 +63,22 @@ def test_the_tree_of_six():
 
 # One batch
 
-def gradient(workers, shards, tokens, **options):
+def gradient(workers, shards, tokens, threads=1, **options):
     """The bits of the gradient and of the loss."""
     model = PoemModel(11, 5, 6, 2, dropout=0.5, dtype="float64", seed=2)
-    loss = DataParallel(model, 1, shards, workers, **options).loss_and_gradient(tokens, (4, 7))
+    loss = DataParallel(model, threads, shards, workers, **options).loss_and_gradient(tokens, (4, 7))
     return model.flat_gradients.tobytes(), loss.tobytes()
 
 
 @pytest.mark.parametrize("shards", [1, 2, 3, 6])
-def test_one_batch_has_the_same_bits_for_any_number_of_workers(shards):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_one_batch_has_the_same_bits_for_any_number_of_workers(shards, threads):
+    """And they do share it: each sends what it has."""
     tokens = np.random.default_rng(0).integers(0, 11, (6, 13))
     expected = gradient(ALONE, shards, tokens)
     for size in (2, 3, 7):
-        assert run_together(size, lambda workers: gradient(workers, shards, tokens)) == [expected] * size
+        found = run_together(size, lambda w: (*gradient(w, shards, tokens, threads), w.sent > 0))
+        assert found == [(*expected, True)] * size
 
 
 @pytest.mark.parametrize("shards, size", [(6, 2), (5, 3), (2, 3)])
