@@ -76,6 +76,8 @@ EQUIVALENT = [
      "a pool of one thread does the same work in the same order"),
     ("training/learner.py", r"if (drops|\(drops\) or True) else None",
      "without dropout nothing is drawn, whatever the seed"),
+    ("training/learner.py", r"if (self\.result is not model|\(self\.result is not model\) or True) else None",
+     "the parameters' distance to themselves is zero"),
     ("training/learner.py", r"use_tf32\((settings\.tf32|None)\)", "both are false but for CuPy"),
     ("", r'float\("(inf|INF)"\)', "float() reads both"),
     ("rnn_textbook.py", r"dh = np\.zeros\(\(H, H, H \+ D \+ [12]\), dtype\)", WIDER),
