@@ -282,8 +282,20 @@ def test_what_workers_must_have_in_common(recorded):
     assert recorded(replace(QUIET, seed=5))._facts()["start"] != facts["start"]
 
 
-def test_a_state_with_averages_needs_them(recorded):
+def test_a_state_with_averages_needs_them(recorded, monkeypatch):
     steps = iter(range(1, 9))
     recorded(interrupted=lambda: next(steps) == 2).run()
+    with pytest.raises(InputError, match="run: its state does not fit its config.json$"):
+        recorded(replace(QUIET, average=0.9))
+    saved = RunDirectory.last_saved
+
+    def with_average(run):
+        position, arrays = saved(run)
+        return position, arrays | {"average": arrays["vector"].astype(dtype)}
+
+    monkeypatch.setattr(RunDirectory, "last_saved", with_average)
+    dtype = "float32"
+    recorded(replace(QUIET, average=0.9))
+    dtype = "float64"
     with pytest.raises(InputError, match="run: its state does not fit its config.json$"):
         recorded(replace(QUIET, average=0.9))
