@@ -97,8 +97,10 @@ def test_another_model_can_be_measured():
         expected = float(other.loss(tokens))
         assert abs(float(shared.loss(tokens, other)) - expected) <= 1e-14 * expected
         other.flat_parameters *= 2
+    assert shared.readers is not shared.models
     mine = float(shared.models[0].loss(tokens))
     assert abs(float(shared.loss(tokens, shared.models[0])) - mine) <= 1e-14 * mine != expected
+    assert shared.readers is shared.models                  # no other buffers than those of the training
 
 
 # Who does the work

@@ -109,23 +109,25 @@ def test_a_compiled_loop_runs_for_real_numbers_only():
             call()
 
 
-@pytest.mark.parametrize("wide", ["x", "weights"])
+@pytest.mark.parametrize("wide", ["x", "weights", None])
 def test_a_compiled_loop_gets_one_dtype(wide):
     """The wider one of x and the parameters; compiled code would round elsewhere, or not compile."""
+    expected = np.dtype("float64" if wide else "float32")
+
     class Loop:
         @staticmethod
         def forward(*arrays):
-            assert {a.dtype for a in arrays} == {np.dtype("float64")}
+            assert {a.dtype for a in arrays} == {expected}
             arrays[-1][...] = 0                             # h
 
         @staticmethod
         def backward(*arrays):
-            assert {a.dtype for a in arrays} == {np.dtype("float64")}
+            assert {a.dtype for a in arrays} == {expected}
             arrays[5][...] = 0                              # dz
 
     backend = get_backend("numpy")
     backend.loop = Loop
-    dtypes = {"x": "float32", "weights": "float32", wide: "float64"}
+    dtypes = {"x": "float32", "weights": "float32"} | ({wide: "float64"} if wide else {})
     layer = LSTM(2, 5, backend=backend, dtype=dtypes["weights"])
     h, _ = layer.forward(np.ones((4, 3, 2), dtypes["x"]))
     layer.backward(np.ones_like(h))
