@@ -38,7 +38,7 @@ EQUIVALENT = [
     ("lstm.py", r"math\.sqrt\(shape\[0\] //? 4\)", "shape[0] is 4H"),
     ("gradcheck.py", r'method == "central" and error >=? bound', "a row at its bound is ok, rounding or not"),
     ("poems/vocabulary.py", r"places <=? set\(self\.words\)", "G and E are words and never in a form"),
-    ("poems/generate.py", r"else max\([12], len\(prompts\)\)", "one prompt alone is one batch of either size"),
+    ("poems/generate.py", r"else max\([12], len\(prompts\)\)", "one prompt is one batch of either size"),
     ("poems/generate.py", r"waiting\[b\] = (0|None)", "both are false"),
     ("poems/sampling.py", r"\.astype\((np\.float64|None)\)", "to NumPy None is float64"),
     ("poems/sampling.py", r"top_k <=? logits\.shape\[1\]", "all are among the likeliest"),
