@@ -48,6 +48,7 @@ mutants: .venv/mutants.installed
 	rm -rf mutants
 	$(BIN)/python -m mutmut run --max-children $(JOBS) scratch_lstm.functional.x_sigmoid__mutmut_1
 	$(BIN)/python tests/run_mutants.py --jobs $(JOBS) $(MUTANTS)
+	$(if $(MUTANTS),,$(BIN)/python tests/mutate_kernels.py --jobs $(JOBS))
 	$(BIN)/python tests/check_mutants.py
 
 dist: .venv/dist.installed

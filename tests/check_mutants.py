@@ -1,6 +1,6 @@
 """The verdict of `make mutants`: every mutant that survives must be listed here, with the reason why.
 
-    python tests/check_mutants.py         after `mutmut run`
+    python tests/check_mutants.py         after run_mutants.py and mutate_kernels.py
 
 A mutant is known by its line before and after, whatever its number. Those listed are equivalent: the changed
 program keeps its contract for every input. Exit status 1 when another one survives, or, after a whole run,
@@ -10,16 +10,20 @@ when an entry here has no survivor any more.
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 
 # (file below scratch_lstm, "" for any; a pattern; why nothing changes): the lines before and after differ in
 # no more than what the pattern matches
-NEGATIVE = "NumPy takes any negative size in reshape for -1"
+NEGATIVE = "NumPy and Numba take any negative size in reshape for -1"
 PLACEHOLDER = "nothing reads it before the forward or the loss that sets it"
 WIDER = "an entry more at the end, which no loop reaches and no result has"
 ONE = "1 is exact in any dtype and the result is stored in its own: float32 sums are only rounded later"
+SMALLER = "the next term of the series is smaller than the rounding"
+AGAIN = "some entries are computed twice, alike: slower, and no other result"
 BUFFER = "the name of a buffer; any that no other buffer there has will do"
 EQUIVALENT = [
     ("", r"\.reshape\((\*[\w.]+, )?-[12]\b", NEGATIVE),
@@ -78,6 +82,19 @@ EQUIVALENT = [
      "the parameters' distance to themselves is zero"),
     ("training/learner.py", r"use_tf32\((settings\.tf32|None)\)", "both are false but for CuPy"),
     ("", r'float\("(inf|INF)"\)', "float() reads both"),
+    ("kernels/numba_cell.py", r"single else \(np\.float64, 2[01], [34]\)", "as exact"),
+    ("kernels/numba_exp.py", r"powers, least, mantissa, bias = \([78],", SMALLER),
+    ("kernels/numba_exp.py", r"single else \(1[34],", SMALLER),
+    ("kernels/numba_exp.py", r"range\(powers \+ [12]\)", "a coefficient more, which no power takes"),
+    ("kernels/numba_jit.py", r'b"(XX)?\\0(XX)?"\.join', "a separator that no source contains either"),
+    ("kernels/numba_products.py", r'ord\("[nN]"\)', "the library reads either case"),
+    ("kernels/numba_products.py", r"np\.ones\([12], a\.dtype\)", WIDER),
+    ("kernels/numba_loop.py", r"range\(0, [MK], (8|16)?\)", AGAIN),
+    ("kernels/numba_loop.py", r"range\(([km], )?min\(([km] \+ \d+, )?[MK]\)\)", AGAIN),
+    ("kernels/numba_loop.py", r"range\(0, len\(A\), (rows)?\)", AGAIN),
+    ("kernels/numba_fused_loss.py", r"np\.full\(n, -np\.inf, (h\.dtype|None)?\)", "copies in float64"),
+    ("kernels/numba_fused_loss.py", r"np\.zeros\(n, (h\.dtype|None)?\)",
+     "sums in float64 are only rounded later"),
     ("rnn_textbook.py", r"dh = np\.zeros\(\(H, H, H \+ D \+ [12]\), dtype\)", WIDER),
     ("rnn_textbook.py", r"np\.ones\([12], x\.dtype\)", WIDER),
     ("rnn_textbook.py", r"np\.ones\(1, (x\.dtype|None)?\)", ONE),
@@ -92,11 +109,27 @@ SURVIVED = (0,)
 NOT_RUN = (None,)       # a part was asked for
 
 
-def decided(root: Path) -> dict[str, dict[str, int | None]]:
-    """file -> mutant -> exit status of its test run, None where it has not run."""
-    return {str(meta.relative_to(root / "scratch_lstm").with_suffix("")):
-            json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
-            for meta in sorted(root.rglob("scratch_lstm/**/*.py.meta"))}
+class Mutant(NamedTuple):
+    file: str               # below scratch_lstm
+    name: str
+    status: int | None      # of its test run, None where it has not run
+    before: str             # the lines that it takes out and puts in, of a survivor
+    after: str
+
+
+def by_mutmut(root: Path) -> Iterator[Mutant]:
+    for meta in sorted(root.rglob("scratch_lstm/**/*.py.meta")):
+        file = str(meta.relative_to(root / "scratch_lstm").with_suffix(""))
+        for name, status in json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"].items():
+            yield Mutant(file, name, status, *(("", "") if status in KILLED + NOT_RUN else change(name)))
+
+
+def of_kernels(path: Path) -> Iterator[Mutant]:
+    """What mutate_kernels.py has written, if it has run."""
+    written = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for file, mutants in written.items():
+        for number, (before, after, status) in enumerate(mutants, 1):
+            yield Mutant(file, f"number {number}", status, before, after)
 
 
 def change(mutant: str) -> tuple[str, str]:
@@ -107,16 +140,13 @@ def change(mutant: str) -> tuple[str, str]:
 
 
 def main() -> int:
-    statuses = decided(Path("mutants"))
-    everything = [(file, mutant, status) for file, mutants in statuses.items()
-                  for mutant, status in mutants.items()]
-    killed, timeout, not_run = (sum(status in kind for *_, status in everything)
+    mutants = [*by_mutmut(Path("mutants")), *of_kernels(Path("mutants/kernels.json"))]
+    killed, timeout, not_run = (sum(mutant.status in kind for mutant in mutants)
                                 for kind in (KILLED, TIMEOUT, NOT_RUN))
     equivalent, unlisted, unused = 0, [], list(EQUIVALENT)
-    for file, mutant, status in everything:
+    for file, name, status, before, after in mutants:
         if status in KILLED + TIMEOUT + NOT_RUN:
             continue
-        before, after = change(mutant)
         entries = [entry for entry in EQUIVALENT if entry[0] in (file, "") and all(
             re.search(entry[1], line) for line in (before, after))
             and re.sub(entry[1], "", before) == re.sub(entry[1], "", after)]
@@ -124,14 +154,14 @@ def main() -> int:
             equivalent += 1
             unused = [entry for entry in unused if entry not in entries]
         else:
-            unlisted.append(f"{mutant} ({file}), status {status}\n    - {before}\n    + {after}")
-    print(f"{len(everything)} mutants in {len(statuses)} files: {killed} killed, {timeout} by a timeout, "
-          f"{equivalent} equivalent, {len(unlisted)} survive, {not_run} not run")
+            unlisted.append(f"{name} ({file}), status {status}\n    - {before}\n    + {after}")
+    print(f"{len(mutants)} mutants in {len({mutant.file for mutant in mutants})} files: {killed} killed, "
+          f"{timeout} by a timeout, {equivalent} equivalent, {len(unlisted)} survive, {not_run} not run")
     unused = [] if not_run else unused
     for entry in unused:
         print(f"listed, but not surviving: {entry[0]}, {entry[1]}")
     print("\n".join(unlisted))
-    return 1 if unlisted or unused or not everything else 0
+    return 1 if unlisted or unused or not mutants else 0
 
 
 if __name__ == "__main__":

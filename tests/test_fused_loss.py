@@ -55,6 +55,15 @@ def test_without_d_loss_there_is_the_loss_alone(dtype):
     loss, dh, *gradients = in_blocks(linear, h, targets, None)
     assert dh is None and all(np.array_equal(a, b) for a, b in zip(gradients, before))
     assert loss == in_blocks(linear, h, targets, 1.0)[0]
+    h[0, 0] = np.nan                                    # not even zeros are added: 0 * NaN is NaN
+    assert all(np.array_equal(a, b) for a, b in zip(in_blocks(linear, h, targets, None)[2:], gradients))
+
+
+def test_a_d_loss_of_zero_is_a_d_loss():
+    linear, h, targets = problem(5)
+    before = [g.copy() for g in linear.gradients.values()]
+    _, dh, *gradients = in_blocks(linear, h, targets, 0.0)
+    assert not dh.any() and all(np.array_equal(a, b) for a, b in zip(gradients, before))
 
 
 @pytest.mark.parametrize("N", [*range(1, 40), 271, 272, 273, 400, 544, 545, 800, 3200, 10_001])

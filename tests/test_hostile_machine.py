@@ -1,6 +1,5 @@
 """Machines and prompts as they are: no cache, no output, other locales, odd names."""
 
-import errno
 import os
 import shutil
 import subprocess
@@ -97,50 +96,6 @@ def test_no_cache_can_be_written(backend, corpus_file, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "epoch  1  training loss" in done.stdout and done.stderr == ""
     assert "backend numba" in done.stdout or "backend cupy" in done.stdout
-
-
-@posix
-def test_compiled_code_that_cannot_be_kept(monkeypatch, tmp_path):
-    """A disk that is full, or a quota: found out only when the first kernel has been compiled."""
-    pytest.importorskip("numba")
-    from numba.core.caching import IndexDataCacheFile
-
-    from scratch_lstm.kernels import numba_jit
-
-    def full(self, key, data):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(IndexDataCacheFile, "save", full)
-    monkeypatch.setattr(numba_jit, "FOLDER", tmp_path)
-    assert numba_jit.jit()(add_one)(1) == 2 and not list(tmp_path.rglob("*.nb?"))
-    monkeypatch.undo()
-    monkeypatch.setattr(numba_jit, "FOLDER", tmp_path)
-    assert numba_jit.jit()(add_one)(1) == 2 and list(tmp_path.rglob("*.nb?"))
-
-
-def add_one(x):
-    return x + 1
-
-
-@posix
-def test_where_compiled_code_is_kept(monkeypatch, tmp_path):
-    pytest.importorskip("numba")
-    from scratch_lstm.kernels import numba_jit
-
-    (tmp_path / "file").touch()
-    nowhere, name = tmp_path / "file" / "nope", f"numba-{numba_jit.source_hash()}"
-    monkeypatch.setattr(numba_jit.config, "CACHE_DIR", str(tmp_path / "named"))
-    assert numba_jit.cache_folder() == tmp_path / "named" / name
-    monkeypatch.setattr(numba_jit.config, "CACHE_DIR", str(nowhere))
-    monkeypatch.setattr(numba_jit, "HERE", nowhere)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    name = f"numba-{numba_jit.source_hash()}"
-    assert numba_jit.cache_folder() == tmp_path / "user" / "scratch-lstm" / name
-    monkeypatch.setenv("XDG_CACHE_HOME", str(nowhere))
-    assert numba_jit.cache_folder() is None
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert numba_jit.cache_folder() == tmp_path / "home" / ".cache" / "scratch-lstm" / name
 
 
 # locales, names

@@ -1,0 +1,56 @@
+"""total += a b: the compiled way where arrays allow it, NumPy's elsewhere; the same sums."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+from scratch_lstm.kernels import numba_products  # noqa: E402
+
+BOUND = {"float32": 1e-6, "float64": 1e-14, "complex128": 1e-14}
+
+
+def arrays(dtype, m=5, k=4, n=3):
+    rng = np.random.default_rng(m + 10 * k + 100 * n)
+    return [rng.normal(size=shape).astype(dtype) for shape in ((m, n), (m, k), (k, n))]
+
+
+def compiled_calls(monkeypatch):
+    calls, compiled = [], numba_products._add_product
+
+    def counted(*given):
+        calls.append(given)
+        compiled(*given)
+
+    monkeypatch.setattr(numba_products, "_add_product", counted)
+    return calls
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("m, k, n", [(5, 4, 3), (1, 4, 3), (5, 1, 3), (5, 4, 1), (1, 1, 1), (33, 17, 65)])
+def test_the_compiled_way(monkeypatch, dtype, m, k, n):
+    calls = compiled_calls(monkeypatch)
+    total, a, b = arrays(dtype, m, k, n)
+    expected, kept = total + a @ b, (a.copy(), b.copy())
+    numba_products.add_product(total, a, b)
+    assert len(calls) == 1 and (a == kept[0]).all() and (b == kept[1]).all()
+    assert np.max(abs(total - expected)) <= BOUND[dtype] * np.max(abs(expected))
+
+
+def but_one(change, which):
+    return [change(array) if number == which else array for number, array in enumerate(arrays("float64"))]
+
+
+def single(array):
+    return array.astype("float32")
+
+
+@pytest.mark.parametrize("given", [arrays("complex128"), *(
+    but_one(change, which) for change in (single, np.asfortranarray) for which in range(3))])
+def test_arrays_that_only_numpy_takes(monkeypatch, given):
+    calls = compiled_calls(monkeypatch)
+    total, a, b = given
+    expected = total + a @ b
+    numba_products.add_product(total, a, b)
+    assert not calls and total.dtype == given[0].dtype
+    bound = BOUND["float32" if total.dtype == "float32" else "float64"]
+    assert np.max(abs(total - expected)) <= bound * np.max(abs(expected))
