@@ -5,8 +5,8 @@
 runs those of these files, or of all of them. mutmut leaves out functions with a decorator, and chooses a
 mutant while the tests run, when compiled code cannot change any more. So mutmut only makes the mutants here.
 Each gets a process and a copy of the package of its own, compiles it, and runs the tests of the kernels until
-one fails; an index that is not in its array is an error there. The exit statuses go to mutants/kernels.json,
-for check_mutants.py.
+one fails. Where none does, they run once more, and then an index that is not in its array is an error. The
+exit statuses go to mutants/kernels.json, for check_mutants.py.
 
 Left out are tests that change the text of a kernel themselves: where that text has changed already they fail,
 which says nothing about the mutant.
@@ -76,13 +76,13 @@ def mutants_of(path: Path) -> list[Mutant]:
     return found
 
 
-def run_tests(mutant: Mutant, folder: str) -> int:
+def run_tests(mutant: Mutant, bounds: bool, folder: str) -> int:
     """In a process of its own: pytest's exit status, with the mutant in place of the file."""
     package = Path(folder) / "scratch_lstm"
     shutil.copytree(KERNELS.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     (package / mutant.file).write_text(mutant.text, encoding="utf-8")
     os.environ |= {"PYTHONPATH": folder, "NUMBA_CACHE_DIR": f"{folder}/numba",
-                   "PYTEST_DEBUG_TEMPROOT": folder, "NUMBA_BOUNDSCHECK": "1"}
+                   "PYTEST_DEBUG_TEMPROOT": folder, "NUMBA_BOUNDSCHECK": str(int(bounds))}
     numba.core.config.reload_config()       # otherwise it happens when the first kernel is compiled
     os.chdir(folder)
     sys.path[0] = folder
@@ -100,22 +100,23 @@ class Runs:
 
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
-        self.running: dict[int, tuple[Mutant, tempfile.TemporaryDirectory[str]]] = {}
+        self.running: dict[int, tuple[Mutant, bool, tempfile.TemporaryDirectory[str]]] = {}
         self.statuses: list[tuple[Mutant, int]] = []
 
-    def start(self, mutant: Mutant) -> None:
+    def start(self, mutant: Mutant, bounds: bool = False) -> None:
+        """bounds: whether an index that is not in its array is an error."""
         while len(self.running) >= self.jobs:
             self.wait()
         folder = tempfile.TemporaryDirectory()
         pid = os.fork()
         if pid:
-            self.running[pid] = mutant, folder
+            self.running[pid] = mutant, bounds, folder
             return
         try:
             log = os.open(f"{folder.name}/log", os.O_RDWR | os.O_CREAT)
             os.dup2(log, 1), os.dup2(log, 2)
             signal.alarm(SECONDS)
-            status = run_tests(mutant, folder.name)
+            status = run_tests(mutant, bounds, folder.name)
         except BaseException:
             traceback.print_exc()
             status = BROKEN
@@ -124,9 +125,13 @@ class Runs:
 
     def wait(self) -> None:
         pid, status = os.wait()
-        mutant, folder = self.running.pop(pid)
+        mutant, bounds, folder = self.running.pop(pid)
         code = os.waitstatus_to_exitcode(status)
         code = TIMEOUT if code == -signal.SIGALRM else KILLED if code in FAILED else code
+        if code == SURVIVED and not bounds:
+            folder.cleanup()
+            self.start(mutant, bounds=True)
+            return
         if code != (KILLED if mutant.number else SURVIVED):
             print(f"{mutant.file} {mutant.number}, status {code}", f"    - {mutant.before}",
                   f"    + {mutant.after}", sep="\n", flush=True)
@@ -148,7 +153,8 @@ def main() -> int:
     for path in paths:
         began, runs, mutants = time.monotonic(), Runs(arguments.jobs), mutants_of(path)
         runs.start(Mutant(f"kernels/{path.name}", 0, "", "", path.read_text("utf-8")))
-        runs.wait()
+        while runs.running:
+            runs.wait()
         if runs.statuses.pop()[1] != SURVIVED:
             print("a test fails without any change")
             return 1
