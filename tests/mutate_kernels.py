@@ -27,23 +27,20 @@ from difflib import ndiff
 from pathlib import Path
 from typing import NamedTuple
 
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ[name] = "1"      # the arrays are small; and a fork has no other threads
+from run_mutants import BROKEN, CRASHES, KILLED, SURVIVED, TIMEOUT      # sets the library's threads: first
 
 # whatever the tests need but the package: once, instead of in each copy of this process
-import hypothesis.extra.numpy  # noqa: E402, F401
-import numba.core.config  # noqa: E402
-import numba.core.registry  # noqa: E402, F401
-import pytest  # noqa: E402
-import scipy.linalg.cython_blas  # noqa: E402, F401
-import torch  # noqa: E402, F401
-from mutmut.mutation.file_mutation import create_mutations  # noqa: E402
+import hypothesis.extra.numpy  # noqa: F401
+import numba.core.config
+import numba.core.registry  # noqa: F401
+import pytest
+import scipy.linalg.cython_blas  # noqa: F401
+import torch  # noqa: F401
+from mutmut.mutation.file_mutation import create_mutations
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNELS = ROOT / "scratch_lstm" / "kernels"
-SURVIVED, KILLED, BROKEN, TIMEOUT = 0, 1, 35, 36        # as in mutmut
-# pytest: a test failed, or the import; or the process crashed
-FAILED = (1, 2, *(-kind for kind in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE)))
+FAILED = (1, 2, *(-kind for kind in CRASHES))       # pytest: a test failed, or the import; or a crash
 SECONDS = 300
 FIRST = {"numba_fused_loss": "test_fused_loss.py", "numba_exp": "test_fused_loss.py",
          "numba_products": "test_numba_products.py", "numba_jit": "test_numba_jit.py"}
