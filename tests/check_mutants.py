@@ -82,6 +82,7 @@ EQUIVALENT = [
      "the parameters' distance to themselves is zero"),
     ("training/learner.py", r"use_tf32\((settings\.tf32|None)\)", "both are false but for CuPy"),
     ("", r'float\("(inf|INF)"\)', "float() reads both"),
+    ("kernels/numba_cell.py", r"\(np\.float32, (9|10), [12]\)", "as exact"),
     ("kernels/numba_cell.py", r"single else \(np\.float64, 2[01], [34]\)", "as exact"),
     ("kernels/numba_exp.py", r"powers, least, mantissa, bias = \([78],", SMALLER),
     ("kernels/numba_exp.py", r"single else \(1[34],", SMALLER),

@@ -4,6 +4,7 @@ import inspect
 import itertools
 import types
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -332,3 +333,11 @@ def test_the_loops_ask_for_groups_of_their_own_products(monkeypatch):
     h, _ = layer.forward(np.ones((4, 5, 2), "float32"))
     layer.backward(h)
     assert asked == [(12, 3, 5, np.dtype("float32")), (3, 12, 5, np.dtype("float32"))]
+
+
+@pytest.mark.parametrize("dtype", BOUND)
+def test_tanh_computes_in_the_dtype_of_its_number(dtype):
+    tanh = numba_cell.tanh
+    compiled = numba.njit(lambda x: tanh(x))
+    assert abs(compiled(np.dtype(dtype).type(0.5)) - np.tanh(0.5)) <= BOUND[dtype]
+    assert str(compiled.nopython_signatures[0].return_type) == dtype
