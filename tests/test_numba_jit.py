@@ -109,9 +109,8 @@ def test_a_folder_that_cannot_be_written_is_not_used(monkeypatch, tmp_path):
 
 def test_an_edited_kernel_is_compiled_again(tmp_path):
     """The time loop's compiled code must not outlive a change in the cell that it calls."""
-    for name in ("scratch_lstm",):
-        shutil.copytree(Path(scratch_lstm.__file__).parent, tmp_path / name,
-                        ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(scratch_lstm.__file__).parent, tmp_path / "scratch_lstm",
+                    ignore=shutil.ignore_patterns("__pycache__"))
     program = "from scratch_lstm import LSTM; import numpy as np; "\
               "print(LSTM(2, 3, backend='numba').forward(np.ones((4, 1, 2)))[0].sum())"
 
