@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .oracles import (EPS, RICHARDSON_NOISE, RICHARDSON_STEP, Array, Function, central_difference,
-                      complex_step, directional, noise, relative_error, richardson, taylor_order)
+                      check_finite, complex_step, directional, noise, relative_error, richardson, taylor_order)
 
 __all__ = ["BOUNDS", "EPS", "GradientTable", "Row", "central_difference", "check_gradients", "complex_step",
            "directional", "noise", "relative_error", "richardson", "taylor_order"]
@@ -149,13 +149,13 @@ def _check(name: str, method: str, bound: float, f: Function, x: Array, gradient
     else:
         a, b = gradient, richardson(f, x) if method == "central" else complex_step(f, x)
         scale = np.max(np.abs(b), initial=0.0)
+    check_finite(a, b, "gradient")
     if zero:
         error, bound = max(np.max(np.abs(a)), np.max(np.abs(b))), 0.0
     else:
         if not np.any(b):
             raise ValueError("the reference is zero everywhere, so no error is relative to it; if this "
                              f"gradient is zero by structure, pass zeros=['{name}']")
-        relative_error(a, b, "gradient")    # raises where nothing can be compared
         error = np.max(np.abs(a - b)) / scale
         if method == "central" and error > bound:
             # six standard deviations of f's rounding, over a step of at least RICHARDSON_STEP

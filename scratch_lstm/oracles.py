@@ -104,13 +104,18 @@ def relative_error(a: Array, b: Array, name: str = "tensor") -> float:
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or a.dtype != b.dtype:
         raise ValueError(f"{name}: {a.dtype} {a.shape}, but its reference {b.dtype} {b.shape}")
+    check_finite(a, b, name)
+    if not np.any(b):
+        raise ValueError(f"{name}: the reference is zero everywhere, so no error is relative to it")
+    return float(np.max(np.abs(a - b)) / np.max(np.abs(b)))
+
+
+def check_finite(a: Array, b: Array, name: str) -> None:
+    """ValueError with the name for NaN or inf in a or in its reference b."""
     for which, array in (("value", a), ("reference", b)):
         if not np.isfinite(array).all():
             index = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
             raise ValueError(f"{name}: the {which} at {index} is {array[index]}")
-    if not np.any(b):
-        raise ValueError(f"{name}: the reference is zero everywhere, so no error is relative to it")
-    return float(np.max(np.abs(a - b)) / np.max(np.abs(b)))
 
 
 def noise(f: Function, x: Array, seed: int = 0) -> float:

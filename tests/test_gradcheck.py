@@ -373,6 +373,23 @@ def test_zeros_are_exact_and_never_assumed(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("zeros", [["y"], []], ids=["zeros", "no zeros"])
+@pytest.mark.parametrize("where", ["value", "reference"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_no_row_is_ok_with_nan_or_inf_on_either_side(method, zeros, where, bad):
+    """Also of a gradient that is zero by structure: max(0, nan) is 0 in Python."""
+    def function(x, y):
+        moved = where == "reference" and np.any(y != 1)
+        return np.sum(x * x) + (bad * np.sum(y - 1) if moved else 0)
+
+    x, gradient = np.ones(2), np.zeros(2)
+    gradient[1] = bad if where == "value" else 0 if zeros else 1
+    with pytest.raises(ValueError, match=rf"^y \({method}\): gradient: the {where} at \(.*\) is [a-z-]+$"):
+        check_gradients(function, dict(x=x, y=x), dict(x=2 * x, y=gradient), [method], zeros=zeros)
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("size", [1e-8, 1e8])
 def test_the_bound_is_relative_whatever_the_size(size, fault, method):
@@ -541,7 +558,7 @@ def test_noise_is_the_size_of_the_rounding_errors(scale):
         return scale * (np.sin(x).sum() + 1e-9 * rng.standard_normal())
 
     found = [oracles.noise(f, np.ones(3), seed) / scale for seed in range(20)]
-    assert 0.3e-9 <= np.median(found) <= 3e-9 and max(found) <= 1e-8
+    assert 0.3e-9 <= np.median(found) <= 3e-9 and np.max(found) <= 1e-8
     assert oracles.noise(lambda x: 2.0 * x.sum(), np.ones(3)) <= 64 * EPS
 
 
