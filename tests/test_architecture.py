@@ -126,3 +126,24 @@ def test_every_attribute_exists_after_init(path):
                          and isinstance(item.target, ast.Name)}
                 later = set().union(*(assigned(method) for method in methods.values()))
                 assert later <= made, f"{node.name}: {later - made}"
+
+
+def maxima_that_are_bounded(tree):
+    """Lines of an assert with max(iterable) <= bound: Python's max() keeps a NaN only if it comes first."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[-1], ast.LtE) and any(
+                isinstance(side, ast.Call) and isinstance(side.func, ast.Name) and side.func.id == "max"
+                and len(side.args) == 1 for side in (node.left, *node.comparators)):
+            bound = node.comparators[-1]
+            if not (isinstance(bound, ast.Constant) and isinstance(bound.value, int)):
+                yield node.lineno
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("*.py")), ids=lambda path: path.name)
+def test_no_bound_is_on_a_maximum_that_loses_nan(path):
+    assert list(maxima_that_are_bounded(ast.parse(path.read_text(encoding="utf-8")))) == []
+
+
+def test_such_a_maximum_is_found():
+    text = "assert max(errors) <= 1e-9\nassert 0 <= max(a for a in b) <= BOUND\nassert max(counts) <= 3\n"
+    assert list(maxima_that_are_bounded(ast.parse(text))) == [1, 2]

@@ -206,7 +206,7 @@ def train_both(net, steps=10):
         theirs.step()
     assert np.isfinite(loss) and torch.isfinite(expected)
     after = convert.from_torch(net)
-    return max(np.max(np.abs(p - after.parameters[name])) for name, p in model.parameters.items())
+    return np.max([np.max(np.abs(p - after.parameters[name])) for name, p in model.parameters.items()])
 
 
 def test_keep_one_bias_makes_torch_train_what_is_trained_here():

@@ -44,7 +44,7 @@ class Pair:
         """The largest relative difference of a tensor of weights: max over names of max|a-b| / max|b|."""
         theirs = self.theirs.model.parameters
         ours = {name: self.ours.model.backend.to_host(p) for name, p in self.ours.model.parameters.items()}
-        return max(float(np.max(np.abs(ours[name] - b)) / np.max(np.abs(b))) for name, b in theirs.items())
+        return float(np.max([np.max(np.abs(ours[name] - b)) / np.max(np.abs(b)) for name, b in theirs.items()]))
 
 
 def latest_masks(one: Learner) -> list[np.ndarray | None] | None:
@@ -74,7 +74,7 @@ def compare(settings: Settings, corpus: Corpus, out: Path, progress: Progress) -
         losses.append((epoch, ours, theirs, count))
         progress.advance(count, f"{settings.backend} {ours:.4f}  torch {theirs:.4f}")
     _report(losses, progress)
-    apart = max(abs(a - b) / b for _, a, b, _ in losses)
+    apart = furthest_apart(losses)
     progress.say(f"losses of {len(losses)} steps within {apart:.1e}, relative; "
                  f"weights within {pair.weights_apart():.1e}")
     out.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,12 @@ def _report(losses: list[tuple[int, float, float, int]], progress: Progress) -> 
     poems = sum(line[3] for line in part)
     ours, theirs = (sum(line[side] * line[3] for line in part) / poems for side in (1, 2))
     progress.say(f"epoch {epoch:2d}  here {ours:.6f}  torch {theirs:.6f}  "
-                 f"furthest apart in a step {max(abs(a - b) / b for _, a, b, _ in part):.1e}")
+                 f"furthest apart in a step {furthest_apart(part):.1e}")
+
+
+def furthest_apart(losses: list[tuple[int, float, float, int]]) -> float:
+    """The largest relative difference between the two losses of a step; NaN if a loss is."""
+    return float(np.max([abs(ours - theirs) / theirs for _, ours, theirs, _ in losses]))
 
 
 def draw(losses: list[tuple[int, float, float, int]], settings: Settings, path: Path) -> None:

@@ -57,4 +57,4 @@ def largest_difference(corpus, recipe, dtype):
     differences = [abs(a - b) / b for a, b in zip(losses, expected, strict=True)]
     differences += [abs(w - expected_weights[name]).max() / abs(expected_weights[name]).max()
                     for name, w in weights.items()]
-    return max(differences) if poems == expected_poems or dtype == "float32" else np.inf
+    return np.max(differences) if poems == expected_poems or dtype == "float32" else np.inf
