@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from .oracles import (EPS, RICHARDSON_NOISE, RICHARDSON_STEP, Array, Function, central_difference,
-                      check_finite, complex_step, directional, noise, relative_error, richardson, taylor_order)
+                      check_finite, complex_step, directional, noise, relative_error, richardson,
+                      taylor_order)
 
 __all__ = ["BOUNDS", "EPS", "GradientTable", "Row", "central_difference", "check_gradients", "complex_step",
            "directional", "noise", "relative_error", "richardson", "taylor_order"]

@@ -73,7 +73,8 @@ def layer_backward(dh_above: Array, d_state: State | None, W: Array, U: Array, c
     h, c = cache.hc[0], cache.hc[1]
     dh_t = scratch("dh_above", (T, H, B), dtype)
     dh_t[...] = dh_above.transpose(0, 2, 1)                             # features are rows
-    dz = scratch("dz", (T, 4 * H, B), dtype)                            # delta_k, (6.36) for the LSTM
+    delta = scratch("delta", (4 * H, T, B), dtype)                      # delta_k, (6.36) for the LSTM
+    sums = scratch("sums", (4 * H,), dtype)                             # of delta_k over k and the batch
     d_hc = scratch("d_hc", (2, H, B), dtype)                            # dh over dc, from step k+1
     dh, dc = d_hc[0], d_hc[1]
     if d_state is None:
@@ -82,18 +83,19 @@ def layer_backward(dh_above: Array, d_state: State | None, W: Array, U: Array, c
         dh[...], dc[...] = d_state[0].T, d_state[1].T
     loop = backend.loop_for(dtype)
     if loop is not None:                                                # the same loop, compiled
-        loop.backward(U.astype(dtype, copy=False), cache.gates, c, cache.tanh_c, dh_t, dz, dh, dc)
+        loop.backward(U.astype(dtype, copy=False), cache.gates, c, cache.tanh_c, dh_t, delta, sums, dh, dc)
     else:
+        dz = scratch("dz", (4 * H, B), dtype)                           # of one step
         for t in reversed(range(T)):
             dh += dh_t[t]                                               # dL/dh_t, complete
-            backend.cell.backward(cache.gates[t], c[t], cache.tanh_c[t], dh, dc, dz[t])
-            xp.matmul(U.T, dz[t], out=dh)                               # what h_{t-1} receives through z_t
-    delta = scratch("delta", (4 * H, T, B), dtype)
-    delta[...] = dz.transpose(1, 0, 2)
-    delta = delta.reshape(4 * H, T * B)                                 # delta_k for every k
+            backend.cell.backward(cache.gates[t], c[t], cache.tanh_c[t], dh, dc, dz)
+            delta[:, t] = dz
+            xp.matmul(U.T, dz, out=dh)                                  # what h_{t-1} receives through z_t
+        sums[...] = delta.reshape(4 * H, T * B).sum(axis=1)
+    delta = delta.reshape(4 * H, T * B)
     h_prev = h[:T].transpose(0, 2, 1).reshape(T * B, H)
     dW, dU, db = gradients
     backend.products.add_product(dW, delta, cache.x.reshape(T * B, D))  # (6.40), one sum over k
     backend.products.add_product(dU, delta, h_prev)                     # (6.39), one sum over k
-    db += delta.sum(axis=1)                                             # (6.41), one sum over k
+    db += sums                                                          # (6.41), one sum over k
     return (delta.T @ W).reshape(T, B, D), d_hc.transpose(0, 2, 1)

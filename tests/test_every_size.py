@@ -63,20 +63,23 @@ def in_two_groups(M, K, N, dtype):
 def grouped():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numba_loop, "rows_at_once", in_two_groups)
-        patch.setattr(numba_fused_loss, "rows_of_a_block", in_two_blocks)
+        patch.setattr(numba_fused_loss, "sizes_of_a_block", in_two_blocks)
         yield
 
 
-def in_two_blocks(N):
-    """In place of numba_fused_loss.rows_of_a_block: the second block is smaller, of two rows or more."""
-    return -(-2 * N // 3)
+def in_two_blocks(N, V, H, dtype):
+    """In place of numba_fused_loss.sizes_of_a_block: the second block is smaller, of two rows or more, and so
+    is the second product of each."""
+    return -(-2 * N // 3), -(-2 * V // 3)
 
 
 def error_of(found, exact):
-    """max|a - b| / max|b|; where the exact gradient is zero everywhere the other must be too."""
+    """max|a - b| / max|b|; where the exact gradient is zero everywhere the other must be too. inf for NaN,
+    which max() could lose."""
     if not np.any(exact):
         return 0.0 if not np.any(found) else float("inf")
-    return float(np.max(np.abs(found - exact)) / np.max(np.abs(exact)))
+    return float(np.nan_to_num(np.max(np.abs(found - exact)) / np.max(np.abs(exact)),
+                               nan=np.inf, posinf=np.inf))
 
 
 def largest_error(found, gradient_at, arguments, dtype):
@@ -100,6 +103,16 @@ def largest_error(found, gradient_at, arguments, dtype):
                 condition = max(condition, max(largest.values()) / largest[name])
             errors[name] = error * bound / max(bound, 9 * np.finfo(dtype).eps * condition)
     return max(errors.values())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("name", "abc")
+def test_nan_in_any_tensor_is_an_error(name, bad):
+    exact = {name: np.arange(1.0, 4) for name in "abc"}
+    found = {name: values.copy() for name, values in exact.items()}
+    assert largest_error(found, lambda arguments: exact, {}, "float64") == 0
+    found[name][1] = bad
+    assert largest_error(found, lambda arguments: exact, {}, "float64") == np.inf
 
 
 # LSTM
@@ -359,7 +372,7 @@ def test_a_step_draws_its_masks_from_its_number_alone():
 
 def report():
     """Print the number of rows and the largest errors."""
-    numba_loop.rows_at_once, numba_fused_loss.rows_of_a_block = in_two_groups, in_two_blocks
+    numba_loop.rows_at_once, numba_fused_loss.sizes_of_a_block = in_two_groups, in_two_blocks
     backends, worst = Backends(), defaultdict(float)
     for check, row in ROWS:
         key = check, row["backend"], row["dtype"]

@@ -8,7 +8,7 @@ from test_numba_kernels import compiled_anew, within
 
 from scratch_lstm import PoemModel, functional, get_backend
 from scratch_lstm.backend import Workspace
-from scratch_lstm.kernels import numba_exp, numba_fused_loss
+from scratch_lstm.kernels import numba_exp, numba_fused_loss, row_groups
 from scratch_lstm.layers import Linear
 from scratch_lstm.training.data_parallel import DataParallel
 
@@ -38,10 +38,17 @@ def in_blocks(linear, h, targets, d_loss, module=numba_fused_loss):
     return [loss, dh, *linear.gradients.values()]
 
 
+@pytest.fixture(params=[True, False], ids=["tiles", "whole"])
+def tiles(request, monkeypatch):
+    """Whether products are cut into tiles, whatever the library of this machine."""
+    monkeypatch.setattr(numba_fused_loss, "tiles_are_faster", lambda H, dtype: request.param)
+    return request.param
+
+
 @pytest.mark.parametrize("dtype", BOUND)
-@pytest.mark.parametrize("N", [1, 2, 15, 271, 272, 273, 289, 544, 545, 800])
-@pytest.mark.parametrize("V, H", [(7, 5), (1, 1), (3, 1), (50, 16)])
-def test_it_is_the_textbook_form(N, V, H, dtype):
+@pytest.mark.parametrize("N", [1, 2, 15, 64, 65, 271, 272, 273, 289, 544, 545, 800])
+@pytest.mark.parametrize("V, H", [(7, 5), (1, 1), (3, 1), (50, 16), (64, 3), (65, 2), (130, 4)])
+def test_it_is_the_textbook_form(tiles, N, V, H, dtype):
     expected = textbook(*problem(N, V, H, dtype), 0.3)
     found = in_blocks(*problem(N, V, H, dtype), 0.3)
     for a, b in zip(found, expected):
@@ -67,11 +74,20 @@ def test_a_d_loss_of_zero_is_a_d_loss():
 
 
 @pytest.mark.parametrize("N", [*range(1, 40), 271, 272, 273, 400, 544, 545, 800, 3200, 10_001])
-def test_blocks_are_about_equal(N):
-    n = numba_fused_loss.rows_of_a_block(N)
+def test_blocks_are_about_equal(tiles, N):
+    n, words = numba_fused_loss.sizes_of_a_block(N, 2001, 128, "float32")
+    largest = row_groups.TILE if tiles else numba_fused_loss.BLOCK
     blocks = -(-N // n)
-    assert 1 <= n <= min(N, numba_fused_loss.BLOCK) and blocks == -(-N // numba_fused_loss.BLOCK)
+    assert 1 <= n <= min(N, largest) and blocks == -(-N // largest)
     assert n == N or n % 16 == 0 and N - (blocks - 1) * n > n - 16 * blocks
+    assert words == (row_groups.TILE if tiles else 2001)
+
+
+def test_tiles_are_asked_for_with_the_hidden_size_and_the_dtype(monkeypatch):
+    asked = []
+    monkeypatch.setattr(numba_fused_loss, "tiles_are_faster", lambda *given: asked.append(given))
+    in_blocks(*problem(3, H=5), 1.0)
+    assert asked == [(5, np.dtype("float64"))]
 
 
 @pytest.mark.parametrize("dtype", BOUND)
@@ -124,7 +140,7 @@ FAULTS = [
     ("numba_fused_loss", "range(0, len(h), block)", "range(0, len(h) - block + 1, block)"),  # no last block
     ("numba_fused_loss", "range(0, len(h), block)", "range(0, min(len(h), block), block)"),  # the first only
     ("numba_fused_loss", "targets[begin:begin + block]", "targets[:block]"),
-    ("numba_fused_loss", "dh[begin:begin + block])", "dh[len(h) - n:])"),
+    ("numba_fused_loss", "dh[begin:begin + block], logits", "dh[len(h) - n:], logits"),
     ("numba_fused_loss", "scalar((d_loss or 0) / N)", "scalar((d_loss or 0) / n)"),  # mean of a block
     ("numba_fused_loss", "scalar((d_loss or 0) / N)", "scalar(1 / N)"),
     ("numba_fused_loss", "scalar(loss / N)", "scalar(loss / n)"),
@@ -135,9 +151,10 @@ FAULTS = [
     ("numba_fused_loss", "logits[target[k], k] -= sums[k]", "logits[target[0], k] -= sums[k]"),
     ("numba_fused_loss", "largest[k] - logits[target[k], k]", "-logits[target[k], k]"),
     ("numba_fused_loss", "largest[k] = max(largest[k], word[k])", "largest[k] = 0"),
-    ("numba_fused_loss", "add_product(dweight, logits, some)", "np.dot(logits, some, dweight)"),
-    ("numba_fused_loss", "add_product(dweight, logits, some)",
-     "add_product(dweight, logits, np.ascontiguousarray(h[:n]))"),
+    ("numba_fused_loss", "add_product_in_groups(dweight, logits, some,",
+     "product_in_groups(logits, some, dweight,"),
+    ("numba_fused_loss", "add_product_in_groups(dweight, logits, some,",
+     "add_product_in_groups(dweight, logits, np.ascontiguousarray(h[:n]),"),
     ("numba_fused_loss", "np.ascontiguousarray(some.T)", "np.ascontiguousarray(h[:n].T)"),
     ("numba_fused_loss", "word[k] += b", "word[k] += bias[0]"),
 ]
@@ -145,8 +162,8 @@ FAULTS = [
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Three blocks of a batch of eight: 3, 3 and 2 rows."""
-    return lambda module: monkeypatch.setattr(module, "rows_of_a_block", lambda N: 3)
+    """Three blocks of a batch of eight: 3, 3 and 2 rows; seven words in products of 3, 3 and 1."""
+    return lambda module: monkeypatch.setattr(module, "sizes_of_a_block", lambda N, V, H, dtype: (3, 3))
 
 
 def difference(module):
@@ -215,11 +232,11 @@ def test_backward_cannot_follow(backend):
             model.backward()
 
 
-def test_the_logits_are_never_whole():
+def test_the_logits_are_never_whole(tiles):
     model = PoemModel(**SIZES, backend="numba")
     model.fused_loss(tokens(T=25, B=32), 1.0)
     sizes = {name: flat.size for (name, _), flat in model.workspace.flat.items()}
-    assert sizes == {"logits": 272 * SIZES["vocabulary_size"]}
+    assert sizes == {"logits": (64 if tiles else 272) * SIZES["vocabulary_size"]}
 
 
 @pytest.mark.parametrize("dtype, bound", [("float32", 1e-6), ("float64", 1e-14)])

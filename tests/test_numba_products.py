@@ -1,4 +1,4 @@
-"""total += a b: the compiled way where arrays allow it, NumPy's elsewhere; the same sums."""
+"""total += a b: the compiled way where arrays allow it, NumPy's elsewhere; in groups of rows. The same sums."""
 
 import numpy as np
 import pytest
@@ -54,3 +54,39 @@ def test_arrays_that_only_numpy_takes(monkeypatch, given):
     assert not calls and total.dtype == given[0].dtype
     bound = BOUND["float32" if total.dtype == "float32" else "float64"]
     assert np.max(abs(total - expected)) <= bound * np.max(abs(expected))
+
+
+GROUPS = {  # function, what it makes of total, a, b; the rows are those of a
+    "product_in_groups": (lambda total, a, b: a @ b, False),
+    "add_product_in_groups": (lambda total, a, b: total + a @ b, False),
+    "add_transposed_product_in_groups": (lambda total, a, b: total + a @ b, True)}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6, 10 ** 6])
+@pytest.mark.parametrize("name", GROUPS)
+def test_groups_of_rows(name, rows, dtype):
+    """Also where the last group is smaller, or the only one."""
+    compute, transposed = GROUPS[name]
+    total, a, b = arrays(dtype, 3, 5, 4) if transposed else arrays(dtype)
+    expected = compute(total, a, b)
+    if transposed:
+        a = np.ascontiguousarray(a.T)                                   # (k, m)
+    kept = a.copy(), b.copy()
+    function = getattr(numba_products, name)
+    function(*((a, b, total) if name == "product_in_groups" else (total, a, b)), rows)
+    assert (a == kept[0]).all() and (b == kept[1]).all()
+    assert np.max(abs(total - expected)) <= BOUND[dtype] * np.max(abs(expected))
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_each_product_has_so_many_rows(monkeypatch, name):
+    """The Python text of the function, on arrays that note what is asked of the library."""
+    total, a, b = arrays("float64", 5, 5, 3)
+    seen = []
+    monkeypatch.setattr(numba_products, "add_product", lambda total, a, b: seen.append((a.shape, b.shape)))
+    monkeypatch.setattr(np, "dot", lambda a, b, out: seen.append((a.shape, b.shape)))
+    function = getattr(numba_products, name).py_func
+    function(*((a, b, total) if name == "product_in_groups" else (total, a, b)), 2)
+    shapes = [(2, 5), (2, 5), (1, 5)]
+    assert seen == [((5, n), (n, 3)) if GROUPS[name][1] else ((n, m), (5, 3)) for n, m in shapes]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scratch_lstm.kernels import row_groups
-from scratch_lstm.kernels.row_groups import rows_at_once, small_products_are_faster
+from scratch_lstm.kernels.row_groups import rows_at_once, small_products_are_faster, tiles_are_faster
 
 
 @pytest.fixture(params=[("SkylakeX", True), ("Haswell", False), (None, False)])
@@ -31,3 +31,10 @@ def test_rows_at_once(machine, M, K, N, rows):
     assert rows_at_once(M, K, N, np.float32) == (rows if machine else M)
     assert rows_at_once(M, K, N, np.float64) == M
     assert rows * K * N <= row_groups.SMALL or rows == M
+
+
+@pytest.mark.parametrize("H, pays", [(1, True), (128, True), (129, False)])
+def test_tiles(machine, H, pays):
+    """A tile is a small product."""
+    assert tiles_are_faster(H, "float32") == (machine and pays) and not tiles_are_faster(H, "float64")
+    assert row_groups.TILE ** 2 * row_groups.WIDEST <= row_groups.SMALL

@@ -44,7 +44,8 @@ class Pair:
         """The largest relative difference of a tensor of weights: max over names of max|a-b| / max|b|."""
         theirs = self.theirs.model.parameters
         ours = {name: self.ours.model.backend.to_host(p) for name, p in self.ours.model.parameters.items()}
-        return float(np.max([np.max(np.abs(ours[name] - b)) / np.max(np.abs(b)) for name, b in theirs.items()]))
+        return float(np.max([np.max(np.abs(ours[name] - b)) / np.max(np.abs(b))
+                             for name, b in theirs.items()]))
 
 
 def latest_masks(one: Learner) -> list[np.ndarray | None] | None:

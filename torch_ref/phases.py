@@ -72,12 +72,15 @@ class NumpyLoop:
             z[t] += wx[:, t]
             self.cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])
 
-    def backward(self, U: Any, gates: Any, c: Any, tanh_c: Any, dh_above: Any, dz: Any, dh: Any,
-                 dc: Any) -> None:
-        for t in reversed(range(len(dz))):
+    def backward(self, U: Any, gates: Any, c: Any, tanh_c: Any, dh_above: Any, delta: Any, sums: Any,
+                 dh: Any, dc: Any) -> None:
+        dz = np.empty_like(gates[0])
+        for t in reversed(range(len(gates))):
             dh += dh_above[t]
-            self.cell.backward(gates[t], c[t], tanh_c[t], dh, dc, dz[t])
-            np.matmul(U.T, dz[t], out=dh)
+            self.cell.backward(gates[t], c[t], tanh_c[t], dh, dc, dz)
+            delta[:, t] = dz
+            np.matmul(U.T, dz, out=dh)
+        sums[...] = delta.reshape(len(sums), -1).sum(axis=1)
 
 
 def parts_of(one: Any) -> list[tuple[str, Any, str]]:

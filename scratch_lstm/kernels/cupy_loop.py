@@ -41,9 +41,12 @@ def forward(U: Array, b: Array, wx: Array, z: Array, c: Array, tanh_c: Array, h:
         FORWARD_ADD(c[t], cells, wx_plus_b, B, T * B, t * B, z[t], c[t + 1], tanh_c[t], h[t + 1], size=cells)
 
 
-def backward(U: Array, gates: Array, c: Array, tanh_c: Array, dh_above: Array, dz: Array, dh: Array,
-             dc: Array) -> None:
+def backward(U: Array, gates: Array, c: Array, tanh_c: Array, dh_above: Array, delta: Array, sums: Array,
+             dh: Array, dc: Array) -> None:
     """As protocols.TimeLoop.backward; every array contiguous."""
+    dz = cupy.empty_like(gates)                                        # (T, 4H, B)
     for t in reversed(range(len(dz))):
         BACKWARD_ADD(gates[t], c[t], tanh_c[t], dh, dh.size, dh_above[t], dc, dz[t], size=dh.size)
         cupy.matmul(U.T, dz[t], out=dh)
+    delta[...] = dz.transpose(1, 0, 2)
+    sums[...] = delta.sum(axis=(1, 2))                                 # db of (6.41)

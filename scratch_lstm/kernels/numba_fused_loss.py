@@ -18,7 +18,9 @@ import numpy as np
 from ..functional import check_indices
 from .numba_exp import exp
 from .numba_jit import jit
-from .numba_products import add_product
+from .numba_products import (add_product_in_groups, add_transposed_product_in_groups,
+                             product_in_groups)
+from .row_groups import TILE, tiles_are_faster
 
 BLOCK = 272  # predictions; the fewer, the more often the library packs the weight
 
@@ -28,28 +30,29 @@ def fused_loss(h: np.ndarray, parameters: dict[str, np.ndarray], gradients: dict
     """As protocols.FusedLoss has it. Raises ValueError for a target that is not in [0, V)."""
     (N, H), V, scalar = h.shape, len(parameters["bias"]), h.dtype.type
     check_indices(targets, V, "target")
-    n = rows_of_a_block(N)
-    dh = np.empty((0 if d_loss is None else N, H), h.dtype)
+    n, words = sizes_of_a_block(N, V, H, h.dtype)
+    dh = np.zeros((0 if d_loss is None else N, H), h.dtype)
     memory = workspace("logits", (V * n,), h.dtype)                             # a block
     loss = _fused_loss(h, parameters["weight"], parameters["bias"], targets, scalar((d_loss or 0) / N), dh,
-                       gradients["weight"], gradients["bias"], memory, n)
+                       gradients["weight"], gradients["bias"], memory, n, words)
     return scalar(loss / N), None if d_loss is None else dh
 
 
-def rows_of_a_block(N: int) -> int:
-    """Blocks of about the same size, each a multiple of 16, at most BLOCK."""
-    blocks = -(-N // BLOCK)
-    return min(N, -(-N // (16 * blocks)) * 16)
+def sizes_of_a_block(N: int, V: int, H: int, dtype: Any) -> tuple[int, int]:
+    """(predictions of a block, words of a product): blocks of about the same size, each a multiple of 16."""
+    largest, words = (TILE, TILE) if tiles_are_faster(H, dtype) else (BLOCK, V)
+    blocks = -(-N // largest)
+    return min(N, -(-N // (16 * blocks)) * 16), words
 
 
 @jit()
-def _fused_loss(h, weight, bias, targets, scale, dh, dweight, dbias, memory, block):
+def _fused_loss(h, weight, bias, targets, scale, dh, dweight, dbias, memory, block, words):
     V, loss = len(weight), 0.0
     for begin in range(0, len(h), block):
         some, target = h[begin:begin + block], targets[begin:begin + block]        # (n, H), (n,)
         n = len(some)
         logits = memory[:V * n].reshape(V, n)
-        np.dot(weight, np.ascontiguousarray(some.T), logits)
+        product_in_groups(weight, np.ascontiguousarray(some.T), logits, words)
         largest, sums = np.full(n, -np.inf, h.dtype), np.zeros(n, h.dtype)
         _add_bias(logits, bias, largest)
         for k in range(n):
@@ -61,8 +64,8 @@ def _fused_loss(h, weight, bias, targets, scale, dh, dweight, dbias, memory, blo
             for k in range(n):
                 logits[target[k], k] -= sums[k]
             _dlogits(logits, scale / sums, dbias)
-            add_product(dweight, logits, some)                                     # sum over n of dy_n h_n^T
-            np.dot(logits.T, weight, dh[begin:begin + block])
+            add_product_in_groups(dweight, logits, some, words)                    # sum over n of dy_n h_n^T
+            add_transposed_product_in_groups(dh[begin:begin + block], logits, weight, words)
     return loss
 
 

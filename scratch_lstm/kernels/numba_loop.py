@@ -12,6 +12,7 @@ import numpy as np
 
 from . import numba_cell
 from .numba_jit import jit
+from .numba_products import product_in_groups
 from .row_groups import rows_at_once
 
 
@@ -21,17 +22,17 @@ def forward(U, b, wx, z, c, tanh_c, h):
     _forward(U, b, wx, z, c, tanh_c, h, rows_at_once(U.shape[0], U.shape[1], h.shape[2], U.dtype))
 
 
-def backward(U, gates, c, tanh_c, dh_above, dz, dh, dc):
-    """dh_above (T, H, B) = dL_t/dh_t; fills dz (T, 4H, B); dh and dc (H, B) come in for the last state and
-    go out for the initial one."""
-    _backward(U, gates, c, tanh_c, dh_above, dz, dh, dc,
+def backward(U, gates, c, tanh_c, dh_above, delta, sums, dh, dc):
+    """dh_above (T, H, B) = dL_t/dh_t; fills delta (4H, T, B), and sums (4H,), those of its rows; dh and dc
+    (H, B) come in for the last state and go out for the initial one."""
+    _backward(U, gates, c, tanh_c, dh_above, delta, sums, dh, dc,
               rows_at_once(U.shape[1], U.shape[0], dh.shape[1], U.dtype))
 
 
 @jit()
 def _forward(U, b, wx, z, c, tanh_c, h, rows):
     for t in range(len(z)):
-        _product(U, h[t], z[t], rows)
+        product_in_groups(U, h[t], z[t], rows)
         for row in range(z.shape[1]):
             for k in range(z.shape[2]):
                 z[t, row, k] += wx[row, t, k] + b[row]                    # z = U h_prev + W x + b
@@ -39,15 +40,29 @@ def _forward(U, b, wx, z, c, tanh_c, h, rows):
 
 
 @jit()
-def _backward(U, gates, c, tanh_c, dh_above, dz, dh, dc, rows):
+def _backward(U, gates, c, tanh_c, dh_above, delta, sums, dh, dc, rows):
     U_transposed = _transposed(U)                                      # once, not in every product
+    dz = np.empty((len(U), dh.shape[1]), dh.dtype)                     # (4H, B), of one step
     flat = dh.reshape(-1)
-    for t in range(len(dz) - 1, -1, -1):
+    sums[:] = 0
+    for t in range(len(gates) - 1, -1, -1):
         above = dh_above[t].reshape(-1)
         for k in range(len(flat)):
             flat[k] += above[k]                                   # dL/dh_t, complete
-        numba_cell.backward(gates[t], c[t], tanh_c[t], dh, dc, dz[t])
-        _product(U_transposed, dz[t], dh, rows)                        # what h_{t-1} receives through z_t
+        numba_cell.backward(gates[t], c[t], tanh_c[t], dh, dc, dz)
+        _keep(dz, delta, t, sums)
+        product_in_groups(U_transposed, dz, dh, rows)                 # what h_{t-1} receives through z_t
+
+
+@jit(fastmath={"reassoc"})                                 # several partial sums at the same time
+def _keep(dz, delta, t, sums):
+    """dz (4H, B) becomes step t of delta (4H, T, B), while it is in the cache; its sums are added up."""
+    for row in range(len(dz)):
+        total = dz.dtype.type(0)
+        for k in range(dz.shape[1]):
+            delta[row, t, k] = dz[row, k]
+            total += dz[row, k]
+        sums[row] += total                                         # db of (6.41)
 
 
 @jit()
@@ -62,10 +77,3 @@ def _transposed(A):
                 for column in range(m, min(m + 16, M)):
                     out[row, column] = A[column, row]
     return out
-
-
-@jit()
-def _product(A, B, out, rows):
-    """out = A B, with `rows` rows of A at a time."""
-    for begin in range(0, len(A), rows):
-        np.dot(A[begin:begin + rows], B, out[begin:begin + rows])

@@ -1,7 +1,8 @@
-"""total += a b as one call of the matrix library: np.dot, also in compiled code, only overwrites.
+"""Products in compiled code: added to a sum, and in groups of rows (row_groups.py).
 
-Numba has one function in C for all products, which np.dot calls with beta = 0. Here beta is 1, so that no
-second array of the size of `total` is written and read again. Everything else is NumPy's.
+np.dot, also in compiled code, only overwrites. Numba has one function in C for all products, which np.dot
+calls with beta = 0. Here beta is 1, so that no second array of the size of `total` is written and read again.
+Everything else is NumPy's.
 """
 
 from __future__ import annotations
@@ -42,11 +43,34 @@ def _add_product_of(total, a, b):
     gemm: Any = types.ExternalFunction("numba_xxgemm", types.intc(
         types.char, types.char, types.char, size, size, size, pointer, pointer, size, pointer, size,
         pointer, pointer, size))
-    no = ord("n")
+    no, transposed = ord("n"), a.layout == "F"                         # a is the .T of a contiguous array
+    as_it_is = ord("t" if transposed else "n")
 
     def add_product(total, a, b):
         (m, k), n, one = a.shape, b.shape[1], np.ones(1, a.dtype)
         # the library's columns are our rows: total^T += b^T a^T
-        gemm(kind, no, no, n, m, k, one.ctypes, b.ctypes, n, a.ctypes, k, one.ctypes, total.ctypes, n)
+        gemm(kind, no, as_it_is, n, m, k, one.ctypes, b.ctypes, n, a.ctypes, m if transposed else k,
+             one.ctypes, total.ctypes, n)
 
     return add_product
+
+
+@jit()
+def product_in_groups(a, b, out, rows):
+    """out (m, n) = a (m, k) b (k, n), with `rows` rows of a at a time."""
+    for begin in range(0, len(a), rows):
+        np.dot(a[begin:begin + rows], b, out[begin:begin + rows])
+
+
+@jit()
+def add_product_in_groups(total, a, b, rows):
+    """total (m, n) += a (m, k) b (k, n), with `rows` rows of a at a time."""
+    for begin in range(0, len(a), rows):
+        add_product(total[begin:begin + rows], a[begin:begin + rows], b)
+
+
+@jit()
+def add_transposed_product_in_groups(total, a, b, rows):
+    """total (m, n) += a^T b, a (k, m), b (k, n), with `rows` rows of a and b at a time."""
+    for begin in range(0, len(a), rows):
+        add_product(total, a[begin:begin + rows].T, b[begin:begin + rows])

@@ -28,10 +28,10 @@ class TimeLoop(Protocol):
         """U (4H, H), b (4H,), wx (4H, T, B) = W x_t, which may be overwritten. Fills z (T, 4H, B) with the
         gates, tanh_c (T, H, B), and c, h (T+1, H, B) from their rows 0 on."""
 
-    def backward(self, U: Array, gates: Array, c: Array, tanh_c: Array, dh_above: Array, dz: Array,
-                 dh: Array, dc: Array, /) -> None:
-        """dh_above (T, H, B). Fills dz (T, 4H, B); dh and dc (H, B) come in for the last state and go out
-        for the initial one."""
+    def backward(self, U: Array, gates: Array, c: Array, tanh_c: Array, dh_above: Array, delta: Array,
+                 sums: Array, dh: Array, dc: Array, /) -> None:
+        """dh_above (T, H, B). Fills delta (4H, T, B), which is dz of every step, and sums (4H,), those of its
+        rows; dh and dc (H, B) come in for the last state and go out for the initial one."""
 
 
 class Layer(Protocol):
