@@ -1,4 +1,4 @@
-"""total += a b: the compiled way where arrays allow it, NumPy's elsewhere; in groups of rows. The same sums."""
+"""total += a b: compiled where arrays allow it, NumPy's elsewhere; in groups of rows. The same sums."""
 
 import numpy as np
 import pytest
