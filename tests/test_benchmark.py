@@ -126,6 +126,20 @@ def test_the_compiled_floor_multiplies(rows):
     assert abs(out - A @ B).max() <= 1e-6 * abs(out).max()
 
 
+def test_the_floor_in_tiles_multiplies():
+    """Nine predictions of three features, seven words; tiles of four by four."""
+    rng = np.random.default_rng(0)
+    h, fc = rng.standard_normal((9, 3)), rng.standard_normal((7, 3))
+    forward, backward = floor.compiled_tiles()
+    block, dfc, dh = np.zeros(7 * 4), np.zeros_like(fc), np.zeros_like(h)
+    forward(h.reshape(-1), fc, block, 9, 4)
+    last = h[8].reshape(3, 1)                                       # one prediction in the last block
+    assert np.max(np.abs(block[:7].reshape(7, 1) - fc @ last)) <= 1e-15
+    block[:] = 1
+    backward(block, h, fc, dfc, dh, 4)
+    assert np.max(np.abs(dfc - h.sum(axis=0))) <= 1e-14 and np.max(np.abs(dh - fc.sum(axis=0))) <= 1e-14
+
+
 @pytest.mark.parametrize("flags, message", [
     (["--backend", "nobody"], "error: backend 'nobody' is not one of auto, numpy, numba, cupy\n"),
     (["--backend", "auto"], "error: backend 'auto': name the backends that are compared\n"),

@@ -2,7 +2,8 @@
 
     floor           NumPy's products, all threads in the library: for NumPy's learner and torch's
     floor whole     the time loops' products as compiled code calls them (SciPy's library), a shard a thread
-    floor grouped   the same in groups of rows, where scratch_lstm/kernels/row_groups.py finds that faster
+    floor grouped   the same in groups of rows, and the vocabulary layer's in tiles, where
+                    scratch_lstm/kernels/row_groups.py finds that faster
 
 The last two are for Numba's learner; the faster of them is its floor.
 """
@@ -57,8 +58,7 @@ def pieces(name: str, size: Size, B: int) -> dict[str, Work]:
     def matrix(*shape: int) -> np.ndarray:
         return rng.standard_normal(shape, np.float32)
 
-    h, fc, dlogits = matrix(T * B, size.top), matrix(size.V, size.top), matrix(T * B, size.V)
-    logits = np.empty_like(dlogits)
+    vocabulary = of_vocabulary(name, matrix(T * B, size.top), matrix(size.V, size.top))
     inputs: list[Work] = []
     sums: list[Work] = []
     forward: list[Work] = []
@@ -72,9 +72,49 @@ def pieces(name: str, size: Size, B: int) -> dict[str, Work]:
         backward.append(repeated(name, np.ascontiguousarray(U.T) if name != "floor" else U.T,
                                  matrix(4 * H, B), T))
     return {"input products": together(inputs), "time loops": together(forward),
-            "vocabulary layer": partial(np.matmul, h, fc.T, out=logits),
-            "vocabulary layer, backward": lambda: (dlogits.T @ h, dlogits @ fc),
+            "vocabulary layer": vocabulary[0], "vocabulary layer, backward": vocabulary[1],
             "time loops, backward": together(backward), "input products, backward": together(sums)}
+
+
+def of_vocabulary(name: str, h: np.ndarray, fc: np.ndarray) -> tuple[Work, Work]:
+    """The products of the last layer as this floor computes them, both ways. h (N, H), fc (V, H)."""
+    from scratch_lstm.kernels.row_groups import TILE, tiles_are_faster
+    (N, H), V = h.shape, len(fc)
+    dlogits = np.random.default_rng(0).standard_normal((N, V), np.float32)
+    logits = np.empty_like(dlogits)
+    if name != "floor grouped" or not tiles_are_faster(H, h.dtype):
+        return partial(np.matmul, h, fc.T, out=logits), lambda: (dlogits.T @ h, dlogits @ fc)
+    forward, backward = compiled_tiles()
+    block, dfc, dh = np.empty(V * TILE, np.float32), np.zeros_like(fc), np.zeros_like(h)
+    block_of_dlogits = np.full(V * TILE, 1e-3, np.float32)
+    return (partial(forward, h.reshape(-1), fc, block, N, TILE),
+            partial(backward, block_of_dlogits, h, fc, dfc, dh, TILE))
+
+
+@cache
+def compiled_tiles() -> tuple[Any, Any]:
+    """The products of the vocabulary layer in tiles, both ways, a block of predictions at a time."""
+    import numba
+    from scratch_lstm.kernels import numba_products
+    products: Any = numba_products
+
+    def forward(h: Any, fc: Any, block: Any, N: Any, tile: Any) -> None:
+        V, H = fc.shape
+        for begin in range(0, N, tile):
+            n = min(tile, N - begin)
+            products.product_in_groups(fc, h[begin * H:(begin + n) * H].reshape(H, n),
+                                       block[:V * n].reshape(V, n), tile)
+
+    def backward(block: Any, h: Any, fc: Any, dfc: Any, dh: Any, tile: Any) -> None:
+        V = len(fc)
+        for begin in range(0, len(h), tile):
+            some = h[begin:begin + tile]
+            dlogits = block[:V * len(some)].reshape(V, len(some))
+            products.add_product_in_groups(dfc, dlogits, some, tile)
+            products.add_transposed_product_in_groups(dh[begin:begin + tile], dlogits, fc, tile)
+
+    jit = numba.njit(nogil=True)
+    return jit(forward), jit(backward)
 
 
 def repeated(name: str, A: np.ndarray, B: np.ndarray, times: int) -> Work:
