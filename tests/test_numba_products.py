@@ -56,6 +56,17 @@ def test_arrays_that_only_numpy_takes(monkeypatch, given):
     assert np.max(abs(total - expected)) <= bound * np.max(abs(expected))
 
 
+@pytest.mark.parametrize("shapes", [
+    ((4, 3), (5, 4), (4, 3)), ((6, 3), (5, 4), (4, 3)), ((5, 2), (5, 4), (4, 3)), ((5, 4), (5, 4), (4, 3)),
+    ((5, 3), (5, 4), (3, 3)), ((5, 3), (5, 4), (5, 3))])
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_arrays_that_do_not_fit_are_refused(shapes, dtype):
+    total, a, b = (np.ones(shape, dtype) for shape in shapes)
+    with pytest.raises(ValueError):
+        numba_products.add_product(total, a, b)
+    assert (total == 1).all()
+
+
 GROUPS = {  # function, what it makes of total, a, b; the rows are those of a
     "product_in_groups": (lambda total, a, b: a @ b, False),
     "add_product_in_groups": (lambda total, a, b: total + a @ b, False),

@@ -20,8 +20,8 @@ __all__ = ["add_column_sum", "add_product", "product"]
 
 
 def add_product(total, a, b):
-    """total (m, n) += a (m, k) @ b (k, n). In compiled code all must be contiguous and of one dtype, float32
-    or float64."""
+    """total (m, n) += a (m, k) @ b (k, n). In compiled code all must be of one dtype, float32 or float64, and
+    contiguous, but a may be the .T of such an array. ValueError for other shapes."""
     arrays = (total, a, b)
     if all(array.flags.c_contiguous and array.dtype == total.dtype for array in arrays) and (
             total.dtype.kind == "f"):
@@ -43,13 +43,15 @@ def _add_product_of(total, a, b):
     gemm: Any = types.ExternalFunction("numba_xxgemm", types.intc(
         types.char, types.char, types.char, size, size, size, pointer, pointer, size, pointer, size,
         pointer, pointer, size))
-    no, transposed = ord("n"), a.layout == "F"                         # a is the .T of a contiguous array
-    as_it_is = ord("t" if transposed else "n")
+    no, transposed = ord("n"), a.layout == "F"
+    order_of_a = ord("t") if transposed else ord("n")
 
     def add_product(total, a, b):
         (m, k), n, one = a.shape, b.shape[1], np.ones(1, a.dtype)
+        if total.shape != (m, n) or len(b) != k:             # the library would write beyond total
+            raise ValueError("total, a and b do not fit")
         # the library's columns are our rows: total^T += b^T a^T
-        gemm(kind, no, as_it_is, n, m, k, one.ctypes, b.ctypes, n, a.ctypes, m if transposed else k,
+        gemm(kind, no, order_of_a, n, m, k, one.ctypes, b.ctypes, n, a.ctypes, m if transposed else k,
              one.ctypes, total.ctypes, n)
 
     return add_product
