@@ -86,8 +86,8 @@ def test_blocks_are_about_equal(tiles, N):
 def test_tiles_are_asked_for_with_the_hidden_size_and_the_dtype(monkeypatch):
     asked = []
     monkeypatch.setattr(numba_fused_loss, "tiles_are_faster", lambda *given: asked.append(given))
-    in_blocks(*problem(3, H=5), 1.0)
-    assert asked == [(5, np.dtype("float64"))]
+    in_blocks(*problem(3, H=5, dtype="float32"), 1.0)
+    assert asked == [(5, np.dtype("float32"))]          # None would be equal to float64
 
 
 @pytest.mark.parametrize("dtype", BOUND)
