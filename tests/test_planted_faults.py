@@ -120,7 +120,7 @@ class Fault(NamedTuple):
 
 
 Z, GATES, DZ = "i, f, g, o = z[:H],", "i, f, g, o = gates[:H],", "dz_i, dz_f, dz_g, dz_o = dz[:H],"
-THROUGH_U = "xp.matmul(U.T, dz[t], out=dh)"
+THROUGH_U = "xp.matmul(U.T, dz, out=dh)"
 START, D_END = "= state[0].T, state[1].T", "= d_state[0].T, d_state[1].T"
 START_SWAPPED, D_END_SWAPPED = "= state[1].T, state[0].T", "= d_state[1].T, d_state[0].T"
 END, END_SWAPPED = "cache.hc[:, T].transpose", "cache.hc[::-1, T].transpose"
@@ -142,7 +142,7 @@ FAULTS = [
     Fault("textbook: U without its transpose", [(
         lstm_textbook, "dh = U.T @ delta[t, k]", "dh = U.reshape(H, 4 * H) @ delta[t, k]")], BOOK_DELTA),
     Fault("lstm: U without its transpose", [(
-        lstm_layer, THROUGH_U, "xp.matmul(U.reshape(H, 4 * H), dz[t], out=dh)")], GRADIENTS),
+        lstm_layer, THROUGH_U, "xp.matmul(U.reshape(H, 4 * H), dz, out=dh)")], GRADIENTS),
     # f' taken at k+1
     Fault("rnn: f' taken at k+1", [(
         rnn, "df(states.z[k]) * (U.T", "df(states.z[k + 1]) * (U.T")], RNN_DELTA),
@@ -157,7 +157,7 @@ FAULTS = [
         GRADIENTS),
     # a recursion dropped
     Fault("lstm: dh recursion dropped", [(
-        lstm_layer, THROUGH_U, "dh[...] = U.T @ dz[t] if t == 0 else 0")], OF_H),
+        lstm_layer, THROUGH_U, "dh[...] = U.T @ dz if t == 0 else 0")], OF_H),
     Fault("lstm: dh overwritten by what comes from above", [(
         lstm_layer, "dh += dh_t[t]", "dh[...] = dh_t[t]")], OF_H),
     Fault("lstm: dc recursion dropped", [(
@@ -175,7 +175,7 @@ FAULTS = [
     Fault("lstm: = for += on dW, dU", [(
         numpy_products, "total += a @ b", "total[...] = a @ b")], TWICE, GRADIENTS),
     Fault("lstm: = for += on db", [(
-        lstm_layer, "db += delta", "db[...] = delta")], TWICE, GRADIENTS),
+        lstm_layer, "db += sums", "db[...] = sums")], TWICE, GRADIENTS),
     Fault("linear: = for += on fc.weight", [(
         numpy_products, "total += a @ b", "total[...] = a @ b")], LINEAR, MODEL),
     # what comes from the final state
@@ -214,7 +214,7 @@ FAULTS = [
     Fault("lstm: one gate's bias used for all", [(
         lstm_layer, "wx += b[:, None, None]", "wx += xp.tile(b[:H], 4)[:, None, None]")], TORCH),
     Fault("lstm: b's gradient from the first step only", [(
-        lstm_layer, "delta.sum(axis=1)", "dz[0].sum(axis=1)")], GRADIENTS),
+        lstm_layer, "delta.reshape(4 * H, T * B).sum(axis=1)", "dz.sum(axis=1)")], GRADIENTS),
     Fault("lstm: hidden state never advanced", [(
         lstm_layer, "xp.matmul(U, h[t], out=z[t])", "xp.matmul(U, h[0], out=z[t])")], TORCH),
     Fault("lstm: cell state never advanced", [(
