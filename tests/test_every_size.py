@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from scratch_lstm import PoemModel, get_backend
 from scratch_lstm.backend import Backend
+from scratch_lstm.check.observation import error as error_of
 from scratch_lstm.kernels import numba_fused_loss, numba_loop
 from scratch_lstm.oracles import complex_step
 from scratch_lstm.poems.corpus import Corpus
@@ -71,15 +72,6 @@ def in_two_blocks(N, V, H, dtype):
     """In place of numba_fused_loss.sizes_of_a_block: the second block is smaller, of two rows or more, and so
     is the second product of each."""
     return -(-2 * N // 3), -(-2 * V // 3)
-
-
-def error_of(found, exact):
-    """max|a - b| / max|b|; where the exact gradient is zero everywhere the other must be too. inf for NaN,
-    which max() could lose."""
-    if not np.any(exact):
-        return 0.0 if not np.any(found) else float("inf")
-    return float(np.nan_to_num(np.max(np.abs(found - exact)) / np.max(np.abs(exact)),
-                               nan=np.inf, posinf=np.inf))
 
 
 def largest_error(found, gradient_at, arguments, dtype):

@@ -11,6 +11,7 @@ import numpy as np
 from helpers import cuda_on_cpu
 
 import scratch_lstm.kernels
+from scratch_lstm.check.observation import error
 from scratch_lstm.kernels import numpy_cell
 from scratch_lstm.kernels.persistent_split import STATES, Split, round_up, split
 
@@ -126,9 +127,6 @@ def run_apart(case, which, sanitizer, orders, text, blocks=None, fewer_bytes=0):
 
 
 def errors(found, expected):
-    """max|a - b| / max|b| of each result; where all of b is 0, infinity unless all of a is; infinity for NaN,
-    which max() could lose."""
+    """max|a - b| / max|b| of each result; where all of b is 0, infinity unless all of a is; and for NaN."""
     assert not any(np.shares_memory(found[name], expected[name]) for name in found)
-    return {name: float(np.nan_to_num(np.max(np.abs(a - expected[name])) / np.max(np.abs(expected[name])),
-                                      nan=np.inf, posinf=np.inf))
-            if np.any(expected[name]) else (0.0 if not np.any(a) else np.inf) for name, a in found.items()}
+    return {name: error(a, expected[name]) for name, a in found.items()}
