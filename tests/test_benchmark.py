@@ -13,7 +13,7 @@ import pytest
 import torch_ref.race as race_module
 from scratch_lstm.backend import get_backend
 from scratch_lstm.errors import InputError
-from torch_ref import benchmark, floor, phases, poem_rates
+from torch_ref import benchmark, contenders, floor, phases, poem_rates
 from torch_ref.contenders import build_learner
 from torch_ref.race import race
 from torch_ref.sizes import BEST, Size
@@ -48,7 +48,7 @@ def test_a_whole_report(quick, capsys):
     report = json.loads(capsys.readouterr().out)
     assert [one["threads"] for one in report["races"]] == [1, 2]
     for one in report["races"]:
-        names = ["numpy", "numba", "torch", "torch fused", "floor", "floor whole", "floor grouped"]
+        names = ["numpy", "numba", "torch", "torch fused", *floor.FLOORS]
         assert list(one["results"]) == names and one["size"]["H"] == 4
         for name, r in one["results"].items():
             assert 0 < r["step_low"] <= r["step"] <= r["step_high"]
@@ -56,7 +56,7 @@ def test_a_whole_report(quick, capsys):
                 assert r["gflops"] > 0
                 continue
             assert 0 < r["forward_low"] <= r["forward"] <= r["forward_high"] and math.isfinite(r["memory"])
-            assert floor.FLOORS[r["floor"]] == ("numba" if name == "numba" else "numpy")
+            assert floor.FLOORS[r["floor"]] == name.removesuffix(" fused")      # by its own library
             middle, low, high = r["over_floor"]
             assert 0 < low <= middle <= high
     for rates in report["poems a second"].values():
@@ -67,7 +67,8 @@ def test_a_whole_report(quick, capsys):
 def test_what_is_printed(quick, capsys):
     assert benchmark.main(["--threads", "1", "--backend", "numpy"]) == 0
     printed = capsys.readouterr().out
-    assert "GF/s" in printed and "top-k 20: " in printed and "floor grouped" not in printed
+    assert "GF/s" in printed and "top-k 20: " in printed and "floor torch" in printed
+    assert "floor grouped" not in printed
     assert "nan" not in printed
 
 
@@ -116,6 +117,45 @@ def test_the_floor_has_the_arithmetic_of_the_gradients(size):
     if one.tie_embedding:
         matrices += one.parameters["embedding"].size
     assert size.flops == 6 * matrices * size.T * size.B
+
+
+@pytest.mark.parametrize("size", [TINY, BEST])
+@pytest.mark.parametrize("name", floor.LIBRARIES)
+def test_the_floors_of_the_libraries_do_this_arithmetic(name, size, monkeypatch):
+    done = []
+
+    def multiply(a, b, out=None):
+        done.append(2 * a.shape[0] * a.shape[1] * b.shape[1])
+        assert a.shape[1] == b.shape[0] and (out is None or tuple(out.shape) == (a.shape[0], b.shape[1]))
+
+    monkeypatch.setattr(floor, "multiplication", lambda name: multiply)
+    floor.together(floor.pieces(name, size, size.B).values())()
+    assert sum(done) == size.flops
+
+
+class Turns:
+    """The end of a pipe that asks for these, and keeps the answers."""
+
+    def __init__(self, *turns):
+        self.turns, self.answers = iter([*turns, None]), []
+
+    def recv(self):
+        return next(self.turns)
+
+    def send(self, answer):
+        self.answers.append(answer)
+
+
+def test_the_first_steps_of_a_turn_do_not_count(monkeypatch):
+    """Step k takes 2 k + 1 seconds of a clock that shows the square of how many were done."""
+    done = []
+    monkeypatch.setattr(contenders, "products", lambda *arguments: lambda: done.append(1))
+    monkeypatch.setattr(contenders.time, "perf_counter", lambda: float(len(done) ** 2))
+    pipe, all_of_them = Turns("step", "memory", "step"), contenders.WARM_UP + contenders.STEPS
+    contenders.answer_turns(pipe, "floor", TINY, 1)
+    for turn, answer in enumerate(pipe.answers[::2]):
+        first = turn * all_of_them + contenders.WARM_UP
+        assert answer == [2 * k + 1 for k in range(first, first + contenders.STEPS)]
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16])

@@ -3,11 +3,12 @@
     python -m torch_ref.benchmark [--backend numpy numba] [--threads 1 2] [--sizes all] [--json] [--phases]
 
 Each contender has a process of its own; all exist at the same time and take turns, a few steps each, with a
-pause between. So another program that slows the machine down slows them all, and threads of one contender
-that still spin do not disturb the next. Printed are medians, ratios of medians, and of the ratio to the floor
-the spread over the turns. The floor is the time of the matrix products of a step alone, by the same library
-and on as many threads (floor.py). Memory is the peak of some steps over what the process had before it made
-its network (Linux only). Measure on an idle machine: exit status 2, and one line, where that cannot be done.
+pause between; the first steps of a turn do not count. So another program that slows the machine down slows
+them all, and threads of one contender that still spin do not disturb the next. Printed are medians, ratios of
+medians, and of the ratio to the floor the spread over the turns. The floor is the time of the matrix products
+of a step alone, by the same library and on as many threads (floor.py). Memory is the peak of some steps over
+what the process had before it made its network (Linux only). Measure on an idle machine: exit status 2, and
+one line, where that cannot be done.
 """
 
 from __future__ import annotations
@@ -44,8 +45,10 @@ def machine() -> dict[str, str]:
         with open("/proc/cpuinfo") as file:
             processor = next((line.split(":")[1].strip() for line in file if line.startswith("model name")),
                              processor)
-    blas = next((f"{lib['internal_api']} {lib['version']} {lib.get('architecture') or ''}".strip()
-                 for lib in threadpool_info() if lib["user_api"] == "blas"), "unknown")
+    libraries = sorted((lib for lib in threadpool_info() if lib["user_api"] == "blas"),
+                       key=lambda lib: lib["filepath"])                 # NumPy's before SciPy's
+    blas = ", ".join(f"{lib['internal_api']} {lib['version']} {lib.get('architecture') or ''}".strip()
+                     for lib in libraries) or "unknown"
     return {"processor": processor, "cores": str(os.cpu_count()), "python": platform.python_version(),
             "numpy": np.__version__, "blas": blas, "torch": torch.__version__,
             "torch's vectors": torch.backends.cpu.get_cpu_capability()}
@@ -61,8 +64,8 @@ def contenders(backends: list[str], threads: list[int]) -> list[str]:
         raise InputError(f"--threads {min(threads)}: it must be at least 1")
     for name in backends:
         check(name)
-    return list(dict.fromkeys([*backends, "torch", "torch fused",
-                               *(name for name, of in FLOORS.items() if of == "numpy" or of in backends)]))
+    floors = [name for name, of in FLOORS.items() if of in ("numpy", "torch", *backends)]
+    return list(dict.fromkeys([*backends, "torch", "torch fused", *floors]))
 
 
 def table(results: Results, size: Size, threads: int) -> Iterator[str]:

@@ -17,7 +17,8 @@ from .floor import FLOORS, products
 from .sizes import Size
 
 __all__ = ["Size", "build_learner", "check", "work"]
-STEPS = 8   # of one turn
+STEPS = 10      # of one turn
+WARM_UP = 4     # before them: after a pause the system has both threads on one core for up to three steps
 
 
 def memory(field: str) -> float:
@@ -108,10 +109,10 @@ def answer_turns(pipe: Connection, name: str, size: Size, threads: int) -> None:
             pipe.send(memory("VmHWM") - before)
             continue
         times = []
-        for number in range(STEPS):
+        for number in range(WARM_UP + STEPS):
             began = time.perf_counter()
             result = (step if turn == "step" else forward)(tokens, number)
             if result is not None:
                 float(result[0] if isinstance(result, tuple) else result)   # wait for a device
             times.append(time.perf_counter() - began)
-        pipe.send(times)
+        pipe.send(times[WARM_UP:])

@@ -78,7 +78,7 @@ def summary(name: str, names: list[str], turns: dict[tuple[str, str], list[list[
     def median(one: str) -> float:
         return float(np.median(turns[one, "step"]))
 
-    backend = "numba" if name == "numba" else "numpy"
+    backend = {"numba": "numba", "torch": "torch", "torch fused": "torch"}.get(name, "numpy")
     floor = min((one for one in names if FLOORS.get(one) == backend), key=median, default=None)
     if floor is not None:
         ratios = np.median(turns[name, "step"], axis=1) / np.median(turns[floor, "step"], axis=1)
