@@ -91,7 +91,7 @@ def layer_backward(dh_above: Array, d_state: State | None, W: Array, U: Array, c
             backend.cell.backward(cache.gates[t], c[t], cache.tanh_c[t], dh, dc, dz)
             delta[:, t] = dz
             xp.matmul(U.T, dz, out=dh)                                  # what h_{t-1} receives through z_t
-        sums[...] = delta.reshape(4 * H, T * B).sum(axis=1)
+        xp.matmul(delta.reshape(4 * H, T * B), xp.ones(T * B, dtype), out=sums)
     delta = delta.reshape(4 * H, T * B)
     h_prev = h[:T].transpose(0, 2, 1).reshape(T * B, H)
     dW, dU, db = gradients

@@ -80,7 +80,8 @@ class NumpyLoop:
             self.cell.backward(gates[t], c[t], tanh_c[t], dh, dc, dz)
             delta[:, t] = dz
             np.matmul(U.T, dz, out=dh)
-        sums[...] = delta.reshape(len(sums), -1).sum(axis=1)
+        delta = delta.reshape(len(sums), -1)
+        np.matmul(delta, np.ones(delta.shape[1], delta.dtype), out=sums)
 
 
 def parts_of(one: Any) -> list[tuple[str, Any, str]]:

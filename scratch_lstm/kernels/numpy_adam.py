@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-PIECE = 1 << 14  # numbers
+PIECE = 1 << 16  # numbers
 
 
 def reference_update(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, step_size: float,
