@@ -64,7 +64,7 @@ def contenders(backends: list[str], threads: list[int]) -> list[str]:
         raise InputError(f"--threads {min(threads)}: it must be at least 1")
     for name in backends:
         check(name)
-    floors = [name for name, of in FLOORS.items() if of in ("numpy", "torch", *backends)]
+    floors = [name for name, of in FLOORS.items() if of in backends]
     return list(dict.fromkeys([*backends, "torch", "torch fused", *floors]))
 
 
@@ -79,7 +79,7 @@ def table(results: Results, size: Size, threads: int) -> Iterator[str]:
         if "gflops" in r:
             yield f"{line}   {r['gflops']:.0f} GF/s"
             continue
-        line += "{:8.2f}{:7.2f}{:7.2f}".format(*r["over_floor"])
+        line += "{:8.2f}{:7.2f}{:7.2f}".format(*r["over_floor"]) if "over_floor" in r else " " * 22
         line += f"{r['forward']:9.1f}{results['torch']['forward'] / r['forward']:8.2f}{r['memory']:6.0f}"
         yield line
 

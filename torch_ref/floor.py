@@ -1,14 +1,12 @@
 """The floor below a training step: its matrix products alone, by the library and the threads of a contender.
 
-    floor           NumPy's products, all threads in the library
-    floor torch     torch's, in the same way
+    floor           NumPy's products, all threads in the library: for NumPy's learner
     floor whole     the time loops' products as compiled code calls them (SciPy's library), a shard a thread
     floor grouped   the same in groups of rows, and the vocabulary layer's in tiles, where
                     scratch_lstm/kernels/row_groups.py finds that faster
 
-The last two are for Numba's learner; the faster of them is its floor. torch brings another matrix library
-than NumPy and SciPy, which on some processors is twice as slow and on others faster: so a learner's time over
-its own floor says more about its code than the ratio of two learners' times.
+The last two are for Numba's learner; the faster of them is its floor. torch has none here: nn.LSTM takes its
+products from oneDNN and nn.Linear from another library, and no public function calls oneDNN's alone.
 """
 
 from __future__ import annotations
@@ -22,11 +20,8 @@ import numpy as np
 
 from .sizes import Size
 
-# and whose learner it is the floor of
-FLOORS = {"floor": "numpy", "floor torch": "torch", "floor whole": "numba", "floor grouped": "numba"}
-LIBRARIES = ("floor", "floor torch")                    # these leave the threads to the matrix library
+FLOORS = {"floor": "numpy", "floor whole": "numba", "floor grouped": "numba"}   # and by which backend
 Work = Callable[[], Any]
-Matrix = Any
 
 
 def products(name: str, size: Size, threads: int) -> Work:
@@ -34,12 +29,8 @@ def products(name: str, size: Size, threads: int) -> Work:
     from scratch_lstm.backend import get_backend
     from scratch_lstm.training.data_parallel import cut
     from threadpoolctl import threadpool_limits
-    if name == "floor torch":
-        import torch
-        torch.set_num_threads(threads)
-    else:
-        get_backend(FLOORS[name])
-    if name in LIBRARIES:
+    get_backend(FLOORS[name])
+    if name == "floor":
         threadpool_limits(threads, user_api="blas")
         return together(pieces(name, size, size.B).values())
     threadpool_limits(1, user_api="blas")
@@ -63,17 +54,12 @@ def together(works: Iterable[Work]) -> Work:
 def pieces(name: str, size: Size, B: int) -> dict[str, Work]:
     """The products of B poems, by the phase of the step that needs them."""
     rng = np.random.default_rng(0)
-    T, multiply = size.T, multiplication(name)
+    T = size.T
 
-    def matrix(*shape: int) -> Matrix:
-        array = rng.standard_normal(shape, np.float32)
-        if name != "floor torch":
-            return array
-        import torch
-        return torch.from_numpy(array)
+    def matrix(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape, np.float32)
 
-    vocabulary = of_vocabulary(name, matrix(T * B, size.top), matrix(size.V, size.top),
-                               matrix(T * B, size.V))
+    vocabulary = of_vocabulary(name, matrix(T * B, size.top), matrix(size.V, size.top))
     inputs: list[Work] = []
     sums: list[Work] = []
     forward: list[Work] = []
@@ -81,37 +67,25 @@ def pieces(name: str, size: Size, B: int) -> dict[str, Work]:
     for D, H in size.layers:
         W, U, x, dz, h_prev = (matrix(4 * H, D), matrix(4 * H, H), matrix(T * B, D), matrix(4 * H, T * B),
                                matrix(T * B, H))
-        inputs.append(partial(multiply, W, x.T))
-        sums += [partial(multiply, dz, x), partial(multiply, dz, h_prev), partial(multiply, dz.T, W)]
-        if name == "floor torch":                               # the batch is in rows
-            forward.append(repeated(name, matrix(B, H), U.T, T))
-            backward.append(repeated(name, matrix(B, 4 * H), U, T))
-        else:
-            forward.append(repeated(name, U, matrix(H, B), T))
-            backward.append(repeated(name, U.T if name == "floor" else np.ascontiguousarray(U.T),
-                                     matrix(4 * H, B), T))
+        inputs.append(partial(np.matmul, W, x.T))
+        sums += [partial(np.matmul, dz, x), partial(np.matmul, dz, h_prev), partial(np.matmul, dz.T, W)]
+        forward.append(repeated(name, U, matrix(H, B), T))
+        backward.append(repeated(name, np.ascontiguousarray(U.T) if name != "floor" else U.T,
+                                 matrix(4 * H, B), T))
     return {"input products": together(inputs), "time loops": together(forward),
             "vocabulary layer": vocabulary[0], "vocabulary layer, backward": vocabulary[1],
             "time loops, backward": together(backward), "input products, backward": together(sums)}
 
 
-def multiplication(name: str) -> Callable[..., Matrix]:
-    """The function of one product a b, with `out`."""
-    if name != "floor torch":
-        return np.matmul
-    import torch
-    return torch.matmul
-
-
-def of_vocabulary(name: str, h: Matrix, fc: Matrix, dlogits: Matrix) -> tuple[Work, Work]:
-    """The products of the last layer as this floor computes them, both ways. h (N, H), fc (V, H), dlogits
-    (N, V)."""
+def of_vocabulary(name: str, h: np.ndarray, fc: np.ndarray) -> tuple[Work, Work]:
+    """The products of the last layer as this floor computes them, both ways. h (N, H), fc (V, H)."""
     from scratch_lstm.kernels.row_groups import TILE, tiles_are_faster
     (N, H), V = h.shape, len(fc)
+    dlogits = np.random.default_rng(0).standard_normal((N, V), np.float32)
+    logits = np.empty_like(dlogits)
     if name != "floor grouped" or not tiles_are_faster(H, h.dtype):
-        multiply, logits = multiplication(name), h @ fc.T       # memory for the product
-        return (partial(multiply, h, fc.T, out=logits),
-                together([partial(multiply, dlogits.T, h), partial(multiply, dlogits, fc)]))
+        return (partial(np.matmul, h, fc.T, out=logits),
+                together([partial(np.matmul, dlogits.T, h), partial(np.matmul, dlogits, fc)]))
     forward, backward = compiled_tiles()
     block, dfc, dh = np.empty(V * TILE, np.float32), np.zeros_like(fc), np.zeros_like(h)
     block_of_dlogits = np.full(V * TILE, 1e-3, np.float32)
@@ -145,15 +119,13 @@ def compiled_tiles() -> tuple[Any, Any]:
     return jit(forward), jit(backward)
 
 
-def repeated(name: str, A: Matrix, B: Matrix, times: int) -> Work:
+def repeated(name: str, A: np.ndarray, B: np.ndarray, times: int) -> Work:
     """A B, so many times, as this floor computes it."""
-    out = A @ B                                                 # memory for the product
-    if name in LIBRARIES:
-        multiply = multiplication(name)
-
+    out = np.empty((len(A), B.shape[1]), np.float32)
+    if name == "floor":
         def work() -> None:
             for _ in range(times):
-                multiply(A, B, out=out)
+                np.matmul(A, B, out=out)
         return work
     from scratch_lstm.kernels.row_groups import rows_at_once
     rows = len(A) if name == "floor whole" else rows_at_once(len(A), len(B), B.shape[1], A.dtype)

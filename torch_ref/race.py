@@ -25,7 +25,8 @@ def race(names: list[str], size: Size, threads: int) -> Results:
 
     step, forward: medians; step_low, step_high, forward_low, forward_high: 10 % and 90 % of the steps.
     over_floor: median, 10 % and 90 % of the turns' ratios, medians of turns that followed each other; floor:
-    whose. A floor has its gflops instead. Raises InputError where a contender's process fails.
+    which; both only where there is one (floor.py). A floor has its gflops instead. Raises InputError where a
+    contender's process fails.
     """
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
@@ -78,8 +79,7 @@ def summary(name: str, names: list[str], turns: dict[tuple[str, str], list[list[
     def median(one: str) -> float:
         return float(np.median(turns[one, "step"]))
 
-    backend = {"numba": "numba", "torch": "torch", "torch fused": "torch"}.get(name, "numpy")
-    floor = min((one for one in names if FLOORS.get(one) == backend), key=median, default=None)
+    floor = min((one for one in names if FLOORS.get(one) == name), key=median, default=None)
     if floor is not None:
         ratios = np.median(turns[name, "step"], axis=1) / np.median(turns[floor, "step"], axis=1)
         result |= {"floor": floor, "over_floor": spread(ratios)}
