@@ -5,13 +5,15 @@ import io
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from helpers.check_sources import LSTM, with_line
 
 from scratch_lstm.check.__main__ import main, parser
-from scratch_lstm.check.apart import MARK
-from scratch_lstm.check.grade import COLUMNS, expand, grade, row, write_csv
+from scratch_lstm.check.checking import check_source
+from scratch_lstm.check.grade import COLUMNS, as_lines, expand, grade, row, write_csv
+from scratch_lstm.check.report import as_json
 
 HOSTILE = {
     "a_right.py": (LSTM, "right", ""),
@@ -38,7 +40,8 @@ HOSTILE = {
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="fork, setsid and the memory limit as Linux has them")
-def test_a_hostile_folder(tmp_path):
+def test_a_hostile_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("OF_THE_FOLDER", str(tmp_path))              # every process inherits it
     for name, (source, _, _) in HOSTILE.items():
         (tmp_path / name).write_text(source.replace("FOLDER", str(tmp_path)), encoding="utf-8")
     paths = expand([tmp_path / "*.py"])
@@ -49,18 +52,17 @@ def test_a_hostile_folder(tmp_path):
         assert found["verdict"] == verdict and words in found["sites"] + found["notes"], found
     assert changed == [tmp_path / "a_right.py"]
     assert rows[1]["stage"] == "through time" and rows[0]["stage"] == "all" and rows[2]["stage"] == ""
-    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and marked(pid)], "a process is left over"
+    left = [pid for pid in os.listdir("/proc") if pid.isdigit() and belongs(pid, tmp_path)]
+    assert not left, "a process is left over"
 
 
-def marked(pid):
-    """A process of a graded file; this test's own process may be one of them, if it is being graded
-    itself."""
+def belongs(pid, folder):
+    """Whether a process runs a graded file of this folder, or was started by one."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            values = dict(line.split(b"=", 1) for line in file.read().split(b"\0") if b"=" in line)
+            return f"OF_THE_FOLDER={folder}".encode() in file.read().split(b"\0")
     except OSError:
         return False
-    return MARK.encode() in values and values[MARK.encode()].decode() != os.environ.get(MARK)
 
 
 def test_the_table_is_written_whole_and_is_harmless(tmp_path):
@@ -85,6 +87,32 @@ def test_the_command_grades(tmp_path, capsys):
     assert (tmp_path / "t.csv").read_text(encoding="utf-8-sig").count("\n") == 3
     assert main(["--grade", str(tmp_path / "a.py"), "--csv", str(tmp_path / "no" / "t.csv")]) == 2
     assert "no such file" in capsys.readouterr().err.lower()
+
+
+def answer_to(source):
+    verdict, gates = check_source(source, "student.py")
+    return as_json(verdict, "en", gates)
+
+
+def test_the_table_says_what_is_missing():
+    found = row(Path("a.py"), answer_to(with_line(LSTM, ' "U": dU,', "")), 1)
+    assert found["stage"] == "sums" and as_lines([found]).endswith("not written: U")
+    found = row(Path("a.py"), answer_to(LSTM), 1)
+    assert found["stage"] == "all" and as_lines([found]).endswith(" s")
+
+
+def test_the_command_line(tmp_path, capsys):
+    for flags, words in ((["--grade"], "name the files to grade"), ([], "name one FILE, or use --grade"),
+                         (["a.py", "--csv", "t.csv"], "--csv belongs to --grade")):
+        with pytest.raises(SystemExit):
+            main(flags)
+        assert words in capsys.readouterr().err
+    file = tmp_path / "a.py"
+    file.write_bytes(("# -*- coding: gbk -*-\n# 春眠不觉晓\n" + LSTM).encode("gbk"))
+    assert main([str(file)]) == 0 and "right" in capsys.readouterr().out
+    assert main(["--grade", str(file)]) == 0 and " right " in capsys.readouterr().out
+    file.write_bytes(b"# -*- coding: nobody -*-\n")
+    assert main([str(file)]) == 2 and "cannot be read" in capsys.readouterr().out
 
 
 def test_the_help_says_what_the_limits_do_and_do_not():

@@ -7,6 +7,7 @@ import json
 import locale
 import os
 import sys
+from importlib.util import decode_source
 from pathlib import Path
 
 from ..errors import InputError
@@ -14,14 +15,27 @@ from .apart import failed, run_apart
 from .grade import as_lines, expand, grade, write_csv
 from .template import TEMPLATES
 
-EPILOG = """A file is Python, and checking it means running it: check only files that you would run yourself.
+EPILOG = """forms of a file, besides the template's:
+  cell_forward(x, h, c, W, U, b) -> h, c, cache and cell_backward(dh, dc, cache) -> dict, one step
+  delta(dh, cache) -> every delta_{t,k}, (T, T, 4H), in place of backward
+  FORM = "cs231n"     lstm_forward, lstm_backward, or rnn_, of CS231n's assignment
+  FORM = "coursera"   lstm_forward, lstm_backward, or rnn_, of Coursera's assignment
+  FORM = "dlfs2"      the class TimeLSTM or TimeRNN of "deep learning from scratch 2"
+  FORM = "torch"      MODULE = "MyLSTM": a torch.nn.Module, made as MyLSTM(D, H), called as
+                      module(x, (h0, c0)), x (T, D); its parameters are W, U, b, or contain ih, hh, bias; or
+                      FUNCTION = "MyLSTM": a torch.autograd.Function; or run(x, h0, c0, W, U, b) -> h
+  FORM = "loss"       loss(parameters) -> loss, gradients: a number, a dict; with a dict PARAMETERS, any loss
+NETWORK = "rnn" is the simple recurrent network; GATES = "ifog" another order of the rows of W, U, b.
+
+A file is Python, and checking it means running it: check only files that you would run yourself.
 Each runs in a process of its own, in an empty folder, with a time limit, with --grade also a memory limit
 (for each process, where the system has one), and whatever it starts is ended with it. That protects you from
 loops, crashes, exits, floods of output and leftover processes. It does not protect you from malice: the
 process can read, change and delete whatever you can, use the network, and falsify its own row. For strangers'
 files use a container or an account of its own.
 
-exit status: 0 right, 1 wrong or unknown (--blindness: some mistake is let through), 2 error"""
+exit status: 0 right, 1 wrong or unknown (--blindness: some mistake is let through), 2 error;
+with --grade 0 when the table is made, whatever is in it"""
 STATUS = {"right": 0, "wrong": 1, "unknown": 1, "error": 2}
 
 
@@ -63,10 +77,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.template:
         print(TEMPLATES[options.template], end="")
         return 0
+    if options.csv and not options.grade:
+        p.error("--csv belongs to --grade")
     if options.grade and options.files:
         return check_many(options)
     if len(options.files) != 1:
-        p.error("name one FILE, or use --grade")
+        p.error("name the files to grade" if options.grade else "name one FILE, or use --grade")
     return check_one(options)
 
 
@@ -90,8 +106,8 @@ def check_one(options: argparse.Namespace) -> int:
     """Check a single file and print its verdict."""
     path = options.files[0]
     try:
-        source = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
+        source = decode_source(path.read_bytes())
+    except (OSError, UnicodeDecodeError, SyntaxError) as problem:
         answer = failed(str(path), options.language, "no file", {"message": str(problem)})
     else:
         answer = run_apart(source, path.resolve(), str(path), options.language, options.hint,

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .forward import Array, Mistakes, States, gates_of
+from .forward import Array, Mistakes, States, for_backward, gates_of
 from .problem import GATES, Problem
 from .slopes import coefficients
 
@@ -92,6 +92,7 @@ def ends(m: Mistakes) -> tuple[str, str]:
 def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
     """Every delta_{t,k} of the network with these mistakes."""
     T, H, _ = problem.sizes
+    s = for_backward(s, m)
     lstm = problem.network == "lstm"
     gates = gates_of(problem.network)
     U, W = problem.U.reshape(len(gates), H, H), problem.W.reshape(len(gates), H, -1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .blindness import Blindness, blindness
 from .forms_batch import BATCHED
 from .forms_loss import LOSS, of_any_loss
@@ -9,7 +11,7 @@ from .forms_torch import TORCH
 from .judge import Verdict, judge
 from .look import PLAIN, Form, Looker
 from .problem import GATES
-from .program import NotWritten, Program, StudentError
+from .program import NotWritten, Program, StudentError, call
 
 DIFFERENCES = 1e-7       # what central differences can be trusted to, see derivations/, page 10
 FORMS: dict[str, Form] = {"plain": PLAIN, **BATCHED, "torch": TORCH, "loss": LOSS}
@@ -20,7 +22,7 @@ def check_source(source: str, path: str) -> tuple[Verdict, str]:
     try:
         program = Program(source, path)
         form = program.setting("FORM", "plain")
-        if form not in FORMS:
+        if not isinstance(form, str) or form not in FORMS:
             raise StudentError("form", value=form, known=", ".join(sorted(FORMS)))
         if form == "loss" and program.setting("PARAMETERS", None) is not None:
             return _any_loss(of_any_loss(program)), "ifgo"
@@ -39,8 +41,11 @@ def look_at_check(source: str, path: str) -> Blindness | Verdict:
         names = program.fresh()
         if "check" not in names:
             raise StudentError("no function", name="check")
-        return blindness(names["check"], program.network, program.gates if program.network == "lstm"
-                         else GATES)
+
+        def check(forward: Any, backward: Any) -> bool:
+            return bool(call(program.path, "check", names["check"], forward, backward))
+
+        return blindness(check, program.network, program.gates if program.network == "lstm" else GATES)
     except NotWritten:
         return Verdict("error", notes=[("nothing written", {})])
     except StudentError as problem:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .forward import forward as textbook_forward
-from .program import NotWritten, Program, StudentError, as_array, call, reordered
+from .program import NotWritten, Program, StudentError, as_array, call, kind_of, reordered
 from .problem import GATES, Array, Problem
 from .problem import TENSORS as TENSORS
 
@@ -56,12 +56,10 @@ def answer(program: Program, theirs: Problem, gates: str) -> Answer:
         try:
             if "backward" not in names:
                 raise NotWritten("backward")
-            returned = call(path, "backward", names["backward"], theirs.dh, cache)
-            if returned is None:
-                raise NotWritten("backward")
-            if not isinstance(returned, dict):
-                raise StudentError("no dict", where="backward", kind=type(returned).__name__)
-            returned = {name: value for name, value in returned.items() if value is not None}
+            result = _on_cache(path, "backward", names["backward"], theirs.dh, cache, h is None)
+            if not isinstance(result, dict):
+                raise StudentError("no dict", where="backward", kind=kind_of(result))
+            returned = {name: value for name, value in result.items() if value is not None}
             missing += [name for name in TENSORS[problem.network] if name not in returned]
         except NotWritten:
             missing.append("backward")
@@ -69,7 +67,8 @@ def answer(program: Program, theirs: Problem, gates: str) -> Answer:
         try:
             if h is not None:                         # the cache may be used up
                 h, cache = _forward(names, path, theirs)
-            returned = {**returned, "delta": call(path, "delta", names["delta"], theirs.dh, cache)}
+            delta = _on_cache(path, "delta", names["delta"], theirs.dh, cache, h is None)
+            returned = {**returned, "delta": delta}
         except NotWritten:
             missing.append("delta")
     return h, returned, missing
@@ -79,11 +78,19 @@ def _forward(names: dict[str, Any], path: str, problem: Problem) -> tuple[Array,
     if "forward" not in names:
         raise NotWritten("forward")
     result = call(path, "forward", names["forward"], *problem.arguments)
-    if result is None:
-        raise NotWritten("forward")
     if not isinstance(result, (tuple, list)) or len(result) != 2:
-        raise StudentError("no pair", where="forward", kind=type(result).__name__)
+        raise StudentError("no pair", where="forward", kind=kind_of(result))
     return np.array(as_array(result[0], "h")), result[1]
+
+
+def _on_cache(path: str, where: str, function: Any, dh: Array, cache: Any, made_here: bool) -> Any:
+    """The student's function; if it fails on a cache that was made here, the error says so."""
+    try:
+        return call(path, where, function, dh, cache)
+    except StudentError as problem:
+        if made_here and problem.code == "raised":
+            raise StudentError("raised on our cache", **problem.details, names=", ".join(cache)) from None
+        raise
 
 
 def _step_by_step(names: dict[str, Any], path: str, p: Problem) -> Answer:
@@ -98,7 +105,7 @@ def _step_by_step(names: dict[str, Any], path: str, p: Problem) -> Answer:
         except NotWritten:
             return None, {}, ["cell_forward", "cell_backward"]
         if not isinstance(result, (tuple, list)) or len(result) != 3:
-            raise StudentError("no triple", where="cell_forward", kind=type(result).__name__)
+            raise StudentError("no triple", where="cell_forward", kind=kind_of(result))
         h, c = np.array(as_array(result[0], "h")), np.array(as_array(result[1], "c"))
         caches.append(result[2])
         states.append(h)
@@ -111,17 +118,30 @@ def _step_by_step(names: dict[str, Any], path: str, p: Problem) -> Answer:
         except NotWritten:
             return np.array(states), {}, ["cell_backward"]
         if not isinstance(d, dict):
-            raise StudentError("no dict", where="cell_backward", kind=type(d).__name__)
+            raise StudentError("no dict", where="cell_backward", kind=kind_of(d))
+        total.update({name: value for name, value in d.items() if name not in TENSORS["lstm"]})
         missing = [name for name in TENSORS["lstm"] if d.get(name) is None]
         if T > 1 and ("h0" in missing or "c0" in missing):
             return np.array(states), {}, missing       # without them there is no step before
         for name in ("W", "U", "b"):
             if name not in missing:
-                total[name] = total.get(name, 0) + as_array(d[name], name)
+                value = as_array(d[name], name)
+                before = total.get(name)
+                total[name] = value if before is None else before + _shaped(value, name, before.shape)
         if "x" not in missing:
-            dx[k] = as_array(d["x"], "x")
-        dh, dc = (as_array(d[name], name) if name not in missing else np.zeros(H) for name in ("h0", "c0"))
-    if dx:
+            dx[k] = _shaped(as_array(d["x"], "x"), "x", p.x[k].shape)
+        dh, dc = (_shaped(as_array(d[name], name), name, p.h0.shape) if name not in missing else np.zeros(H)
+                  for name in ("h0", "c0"))
+    if len(dx) == T:
         total["x"] = np.array([dx[k] for k in range(T)])
+    elif "x" not in missing:                               # some steps have it, some do not
+        missing.append("x")
     total.update({name: value for name, value in (("h0", dh), ("c0", dc)) if name not in missing})
     return np.array(states), total, missing
+
+
+def _shaped(array: Array, name: str, due: tuple[int, ...]) -> Array:
+    """The array, of one step. Raises StudentError if it has another shape."""
+    if array.shape != due:
+        raise StudentError("shape", name=name, shape=array.shape, due=due)
+    return array

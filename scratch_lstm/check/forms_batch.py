@@ -14,7 +14,7 @@ import numpy as np
 from .contract import Answer
 from .look import Form
 from .problem import Array, Problem
-from .program import NotWritten, Program, StudentError, as_array, call
+from .program import NotWritten, Program, StudentError, as_array, call, kind_of
 
 
 def _function(names: dict[str, Any], name: str) -> Any:
@@ -24,20 +24,20 @@ def _function(names: dict[str, Any], name: str) -> Any:
 
 
 def _called(names: dict[str, Any], path: str, name: str, count: int, *arguments: Any) -> tuple[Any, ...]:
-    """What a function returns, as a tuple of so many; None, as an empty skeleton gives it, is not written
+    """What a function returns, as a tuple of so many; of None only, as a skeleton gives it, is not written
     yet."""
     result = call(path, name, _function(names, name), *arguments)
-    if result is None or isinstance(result, tuple) and all(part is None for part in result):
+    if isinstance(result, tuple) and result and all(part is None for part in result):
         raise NotWritten(name)
     if not isinstance(result, (tuple, list)) or len(result) != count:
-        raise StudentError("no tuple", where=name, count=count)
+        raise StudentError("no tuple", where=name, count=count, kind=kind_of(result))
     return tuple(result)
 
 
 def _first(array: Any, name: str, axis: int = 0) -> Array:
     """The one sequence of a batch."""
     values = as_array(array, name)
-    return values.take(0, axis=axis) if values.ndim > axis else values
+    return values.take(0, axis=axis) if values.ndim > axis and values.shape[axis] else values
 
 
 def cs231n(program: Program, p: Problem, gates: str) -> Answer:
@@ -69,6 +69,9 @@ def from_scratch_2(program: Program, p: Problem, gates: str) -> Answer:
     states = [p.h0[None], p.c0[None]][:2 if p.network == "lstm" else 1]
 
     layer = call(path, name, _function(names, name), p.W.T.copy(), p.U.T.copy(), p.b, True)
+    for method in ("set_state", "forward", "backward"):
+        if not callable(getattr(layer, method, None)):
+            raise StudentError("no function", name=f"{name}.{method}")
     try:
         call(path, "set_state", layer.set_state, *states)
         h = _first(call(path, "forward", layer.forward, p.x[None]), "h")
@@ -78,7 +81,10 @@ def from_scratch_2(program: Program, p: Problem, gates: str) -> Answer:
         dx = call(path, "backward", layer.backward, p.dh[None])
     except NotWritten:
         return h, {}, ["backward"]
-    dW, dU, db = (as_array(value, "grads").T for value in layer.grads)
+    grads = getattr(layer, "grads", None)
+    if not isinstance(grads, (tuple, list)) or len(grads) != 3:
+        raise StudentError("no grads", kind=kind_of(grads))
+    dW, dU, db = (as_array(value, "grads").T for value in grads)
     found = {"x": _first(dx, "x"), "W": dW, "U": dU, "b": db}
     dh0 = getattr(layer, "dh", None)
     return h, {**found, **({} if dh0 is None else {"h0": _first(dh0, "h0")})}, ["h0"] * (dh0 is None)
@@ -109,12 +115,10 @@ def coursera(program: Program, p: Problem, gates: str) -> Answer:
     h = _first(a, "a", 1).T
     try:
         d = call(path, f"{kind}_backward", _function(names, f"{kind}_backward"), da, caches)
-        if d is None:
-            raise NotWritten("backward")
     except NotWritten:
         return h, {}, ["backward"]
     if not isinstance(d, dict):
-        raise StudentError("no dict", where=f"{kind}_backward", kind=type(d).__name__)
+        raise StudentError("no dict", where=f"{kind}_backward", kind=kind_of(d))
     return h, *_from_dict(d, p, gates)
 
 
@@ -128,6 +132,10 @@ def _from_dict(d: dict[str, Any], p: Problem, gates: str) -> tuple[dict[str, Any
         found["h0"] = _first(d["da0"], "da0", 1)
     letters = [LETTERS[gate] for gate in gates] if p.network == "lstm" else []
     if letters and all(f"dW{letter}" in d for letter in letters):
+        for letter in letters:
+            if d[f"dW{letter}"].shape != (H, H + p.x.shape[1]):
+                raise StudentError("shape", name=f"W{letter}", shape=d[f"dW{letter}"].shape,
+                                   due=(H, H + p.x.shape[1]))
         both = np.vstack([d[f"dW{letter}"] for letter in letters])
         found |= {"U": both[:, :H], "W": both[:, H:]}
     if letters and all(f"db{letter}" in d for letter in letters):

@@ -17,7 +17,7 @@ from .forward import forward
 from .look import Form
 from .observation import error
 from .problem import GATES, TENSORS, Array, Problem
-from .program import NotWritten, Program, StudentError, as_array, call
+from .program import Program, NotWritten, StudentError, as_array, call, kind_of
 
 
 def _loss(program: Program, parameters: dict[str, Array]) -> tuple[float, dict[str, Any]]:
@@ -26,11 +26,12 @@ def _loss(program: Program, parameters: dict[str, Array]) -> tuple[float, dict[s
         raise StudentError("no function", name="loss")
     copies = {name: value.copy() for name, value in parameters.items()}
     result = call(program.path, "loss", names["loss"], copies)
-    if result is None:
-        raise NotWritten("loss")
     if not isinstance(result, (tuple, list)) or len(result) != 2 or not isinstance(result[1], dict):
-        raise StudentError("no loss", kind=type(result).__name__)
-    return float(as_array(result[0], "loss")), result[1]
+        raise StudentError("no loss", kind=kind_of(result))
+    loss = as_array(result[0], "loss")
+    if loss.size != 1:
+        raise StudentError("no loss", kind=f"loss of shape {loss.shape}")
+    return float(loss.reshape(())), result[1]
 
 
 def answer(program: Program, p: Problem, gates: str) -> Answer:
@@ -53,6 +54,8 @@ def answer(program: Program, p: Problem, gates: str) -> Answer:
 def of_any_loss(program: Program) -> dict[str, float]:
     """The error of each gradient of a file with PARAMETERS against differences of its own loss."""
     given = program.setting("PARAMETERS", None)
+    if not isinstance(given, dict):
+        raise StudentError("no parameters", kind=kind_of(given))
     parameters = {name: np.array(as_array(value, name), np.float64) for name, value in given.items()}
     _, gradients = _loss(program, parameters)
     errors = {}

@@ -10,7 +10,7 @@ Numbers of the equations: Qiu Xipeng, NNDL, chapter 6, draft of 2019-04-10.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,6 +55,15 @@ class States:
     @property
     def previous_c(self) -> Array:
         return self.c[self.sources_c]
+
+
+def for_backward(states: States, mistakes: Mistakes) -> States:
+    """The states as the backward pass reads them. With "backward.of": "names" it takes every block of z by
+    its name, while the forward pass takes it for another gate: c_k = i c_{k-1} + f g, the rest as printed."""
+    if mistakes.get("backward.of") != "names":
+        return states
+    order = [GATES.index(gate) for gate in mistakes.get("forward.order", GATES)]
+    return replace(states, z=states.z[:, order], a=states.a[:, order])
 
 
 def activation(network: str, gate: str, mistakes: Mistakes) -> str:

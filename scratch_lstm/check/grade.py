@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,9 @@ def grade(paths: list[Path], language: str, seconds: float, megabytes: int, jobs
         source = sources[path]
         if isinstance(source, bytes):
             try:
-                text = source.decode("utf-8-sig")
+                text = decode_source(source)
                 answer = run_apart(text, path.resolve(), path.name, language, 2, seconds, megabytes)
-            except UnicodeDecodeError as problem:
+            except (UnicodeDecodeError, SyntaxError) as problem:
                 answer = failed(path.name, language, "no file", {"message": str(problem)})
         else:
             answer = failed(path.name, language, "no file", {"message": source})
@@ -69,12 +70,11 @@ def _read(path: Path) -> bytes | str:
 def row(path: Path, answer: dict[str, Any], seconds: float) -> dict[str, Any]:
     """One line of the table."""
     stages = answer["stages"]
-    passed = [stage for stage, state in stages.items() if state.startswith("right")]
-    reached = next((stage for stage, state in stages.items() if not state.startswith("right")), None)
+    reached = next((stage for stage, state in stages.items() if state != "right"), "all")
     mistakes = answer["mistakes"]
     return {
         "file": str(path), "verdict": answer["verdict"], "seconds": f"{seconds:.2f}",
-        "stage": "" if not stages else "all" if reached is None and passed else reached,
+        "stage": reached if stages else "",
         "mistakes": " | ".join(one["how"] for one in mistakes),
         "sites": " ".join(one["site"] + (f":{one['gate']}" if one["gate"] else "") for one in mistakes),
         "pages": " ".join(one["page"] for one in mistakes),
@@ -102,4 +102,10 @@ def as_lines(rows: list[dict[str, Any]]) -> str:
     """The table for the screen."""
     width = max([len(one["file"]) for one in rows], default=0)
     return "\n".join(f"{one['file']:<{width}}  {one['verdict']:<8} {one['stage'] or '-':<13} "
-                     f"{one['seconds']:>6} s  {one['sites'] or one['notes']}".rstrip() for one in rows)
+                     f"{one['seconds']:>6} s  {remark(one)}".rstrip() for one in rows)
+
+
+def remark(one: dict[str, Any]) -> str:
+    """What the table says behind the seconds: what is wrong, and what is missing."""
+    missing = f"not written: {one['not_written']}" if one["not_written"] else ""
+    return "; ".join(part for part in (one["sites"] or one["notes"], missing) if part)

@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from .clip import clipping
 from .dictionary import DICTIONARY
+from .known import plain_faults, where, written_order
 from .look import Looker
 from .naming import Named, named
 from .observation import BOUND, Observation, same
 from .precision import only_rounding_of_float32
-from .problem import GATES
 from .program import StudentError
 from .search import Found, backward_mistakes, forward_mistakes, residual
 from .tensors import Result
@@ -62,12 +60,13 @@ def _judge(look: Looker, seed: int) -> Verdict:
         sizes = tuple((T, H, H) for T, H, _ in sizes)
         seen = [look(*size, seed + 7) for size in sizes]
         notes.append(("only D = H", {"code": problem.code, "details": problem.details}))
-    network, missing = look.network, sorted(look.missing, key=_written_order)
-    returned = sorted({name for one in seen for name in (*one.gradients, *one.misshapen)}, key=_written_order)
+    network, missing = look.network, sorted(look.missing, key=written_order)
+    returned = sorted({name for one in seen for name in (*one.gradients, *one.misshapen)}, key=written_order)
     extra = sorted({note for one in seen for note in one.notes})
     notes += [("unknown keys", {"names": ", ".join(extra)})] if extra else []
     notes += [("shape", {"name": name, "shape": shape, "due": seen[0].problem.shape(name)})
               for name, shape in sorted(seen[0].misshapen.items())]
+    notes += plain_faults(seen)
     has_h = seen[0].h is not None
     if not has_h and not returned:
         raise StudentError("nothing written", missing=missing)
@@ -88,11 +87,6 @@ def _judge(look: Looker, seed: int) -> Verdict:
             verdict.notes += clip[1]
     verdict.stages = _stages(verdict, has_h, returned)
     return verdict
-
-
-def _written_order(name: str) -> int:
-    order = ("forward", "cell_forward", "delta", "backward", "cell_backward", "b", "U", "W", "x", "h0", "c0")
-    return order.index(name) if name in order else len(order)
 
 
 def _name(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) -> None:
@@ -117,7 +111,8 @@ def _name(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) ->
     verdict.mistakes = named(verdict.network, found.mistakes, returned)
     verdict.verdict = "wrong"
     if forward_wrong and all(one.key.startswith("forward") for one in verdict.mistakes) and returned:
-        verdict.notes.append(("backward fits", {}))
+        own = found.mistakes.get("backward.of") == "own"
+        verdict.notes.append(("backward fits" if own else "backward right", {}))
 
 
 def _agrees(mistakes: dict[str, str], seen: list[Observation]) -> bool:
@@ -135,40 +130,6 @@ def _agrees(mistakes: dict[str, str], seen: list[Observation]) -> bool:
             if value.shape != expected.shape or not same(value, expected):
                 return False
     return True
-
-
-def where(seen: list[Observation], base: dict[str, str], forward_unknown: bool) -> dict[str, Any]:
-    """What is known of a mistake without its name: the pass, the tensors, the gates, whether one step shows
-    it."""
-    if forward_unknown:
-        at_one = any(one.h is not None and not same(one.h, Result(one.problem, {}).states.h[1:])
-                     for one in seen if one.problem.sizes[0] == 1)
-        return {"pass": "forward", "tensors": ["h"], "gates": [],
-                "steps": "one step" if at_one else "several steps"}
-    tensors: dict[str, None] = {}
-    gates: set[str] = set()
-    at_one = False
-    forward_wrong = residual({}, seen, ("h",)) > BOUND
-    for one in seen:
-        right = Result(one.problem, {})
-        T, H, _ = one.problem.sizes
-        tensors.update(dict.fromkeys(one.misshapen))
-        for name, value in one.gradients.items():
-            expected = right.tensor(name)
-            if same(value, expected):
-                continue
-            tensors[name] = None
-            at_one |= T == 1
-            if one.problem.network == "lstm" and name in ("W", "U", "b", "delta"):
-                axis = 2 if name == "delta" else 0
-                pairs = zip(GATES, np.split(value, 4, axis), np.split(expected, 4, axis))
-                gates.update(gate for gate, a, b in pairs if not same(a, b))
-        if forward_wrong and one.h is not None and not same(one.h, right.states.h[1:]):
-            at_one |= T == 1
-    return {"pass": "forward" if forward_wrong else "backward",
-            "tensors": ["h"] * forward_wrong + sorted(tensors, key=_written_order),
-            "gates": [gate for gate in GATES if gate in gates],
-            "steps": "one step" if at_one else "several steps"}
 
 
 def _stage_of(name: str, network: str) -> str:

@@ -7,6 +7,7 @@ arrays. `NotImplementedError` means "not written yet"; any other exception is an
 from __future__ import annotations
 
 import contextlib
+import dis
 import io
 import linecache
 import traceback
@@ -20,6 +21,9 @@ import numpy as np
 from .problem import GATES, Array
 
 
+EMPTY = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}     # as Python calls its instructions
+
+
 class StudentError(Exception):
     """The file cannot be checked. `code` names the reason, `details` fill the message in either language."""
 
@@ -29,7 +33,7 @@ class StudentError(Exception):
 
 
 class NotWritten(Exception):
-    """A part of the file that still raises NotImplementedError, or is not there."""
+    """A part of the file that still raises NotImplementedError, does nothing, or is not there."""
 
 
 class Program:
@@ -100,7 +104,23 @@ def guarded(path: str, where: str) -> Iterator[None]:
 def call(path: str, where: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """The student's function on copies of the arrays among the arguments."""
     with guarded(path, where):
-        return function(*(array.copy() if isinstance(array, np.ndarray) else array for array in arguments))
+        result = function(*(array.copy() if isinstance(array, np.ndarray) else array for array in arguments))
+    if result is None and is_empty(function):
+        raise NotWritten(where)
+    return result
+
+
+def is_empty(function: Callable[..., Any]) -> bool:
+    """Whether nothing is written but a docstring, `pass` or `...`."""
+    try:
+        return {one.opname for one in dis.get_instructions(function)} <= EMPTY
+    except TypeError:                             # not written in Python
+        return False
+
+
+def kind_of(value: Any) -> str:
+    """The type of what was returned, in a word; "None" where `return` was forgotten."""
+    return "None" if value is None else type(value).__name__
 
 
 def as_array(value: Any, name: str) -> Array:

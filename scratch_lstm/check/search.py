@@ -99,7 +99,9 @@ def backward_mistakes(look: Look, seed: int, base: Mistakes) -> Found | None:
     """The fewest mistakes that, with those of the forward pass, give every returned tensor."""
     seen = [look(*sizes, seed) for sizes in SEARCHED]
     fresh = [look(*sizes, seed + 1) for sizes in FRESH]
-    kinds = ({}, {"backward.of": "own"}, {"backward.of": "cache"}) if base else ({},)
+    kinds = [{}, *({"backward.of": whose} for whose in ("own", "cache"))] if base else [{}]
+    if base.get("forward.order", "")[2:3] == "g":             # exchanged gates have the same activation
+        kinds.append({"backward.of": "names"})
     end = time.process_time() + SECONDS
     bases = [{**base, **kind} for kind in kinds]
     locals_of = [local_mistakes(seen[0], full) for full in bases]

@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from .dictionary import DICTIONARY
-from .forward import Array, Mistakes, States, forward, gates_of
+from .forward import Array, Mistakes, States, for_backward, forward, gates_of
 from .observation import BOUND, Observation, same
 from .problem import GATES, Problem
 from .slopes import cell_slope_of, factor_of, slope_of
@@ -117,7 +117,7 @@ def local_mistakes(seen: Observation, base: Mistakes) -> tuple[list[dict[str, st
     if all(same(value, right.tensor(name)) for name, value in seen.gradients.items()
            if value.shape == right.tensor(name).shape):
         return [{}], ()
-    table = Table(seen.problem, states, base)
+    table = Table(seen.problem, for_backward(states, base), base)
     found: dict[Choice, int] = {}
     orders: set[str] = set()
     for scaled in (False, True):

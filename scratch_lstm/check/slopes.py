@@ -81,7 +81,7 @@ def slope_of(s: States, network: str, gate: str, m: Mistakes) -> Array:
 
     "backward.of" says which forward pass the backward pass belongs to, where that one has a mistake:
     absent, it is the textbook's; "own": the file's own; "cache": the values are the file's own and the
-    derivatives are the textbook's.
+    derivatives are the textbook's; "names": see forward.for_backward.
     """
     n = gates_of(network).index(gate)
     z, a = s.z[:, n], s.a[:, n]

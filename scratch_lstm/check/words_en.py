@@ -22,7 +22,9 @@ SENTENCES = {
     ("forward.bias", "another"): "gate {gates} gets the bias of gate {value} where {bias} belongs.",
     ("forward.bias", "none"): "the bias {bias} is forgotten.",
     ("forward.bias", "twice"): "the bias {bias} is added twice.",
-    ("forward.order", "*"): "the rows of W, U, b are split as {value}; the file says GATES = \"{declared}\".",
+    ("forward.order", "*"):
+        "the gates are exchanged: the rows of W, U, b are split as {value} where the file says "
+        "GATES = \"{declared}\", or the equations take one gate for another.",
     ("exchange", "*"):
         "the deltas of the gates are exchanged: they are stacked as {value} where {declared} belongs.",
     ("path.h", "dropped"): "dL/dh_k: the path from step k+1, U^T δ_{k+1}, is missing.",
@@ -123,14 +125,21 @@ NOTES = {
     "gates": "GATES = {value!r}; it has to be the letters i, f, g, o in some order",
     "form": "FORM = {value!r} is not known; known are {known}",
     "raised": "{where}, line {line}: {message}",
+    "raised on our cache": "{where}, line {line}: {message}; forward is not written yet, so the cache is the "
+                           "checker's own, a dict with {names}",
     "exit": "{where} ends the program (exit status {status}); remove the call of exit",
     "memory": "{where} needs more memory than the limit",
     "not an array": "{name} is no array of numbers: {message}",
     "no pair": "{where} has to return a pair: h and a cache; it returned {kind}",
     "no triple": "{where} has to return h, c and a cache; it returned {kind}",
     "no dict": "{where} has to return a dict of gradients; it returned {kind}",
-    "no tuple": "{where} has to return {count} values",
-    "parameter": "the module's parameter {name} of shape {shape} is none of W, U, b",
+    "no tuple": "{where} has to return {count} values; it returned {kind}",
+    "no tensor": "{where} has to return h, a torch tensor; it returned {kind}",
+    "no module": "{name}(D, H) has to be a torch.nn.Module; it is {kind}",
+    "no grads": "after backward, grads has to be [dWx, dWh, db]; it is {kind}",
+    "no parameters": "PARAMETERS has to be a dict of arrays; it is {kind}",
+    "parameter": "the module's parameter {name} of shape {shape} is none of W, U, b; its name has to be one "
+                 "of these, or contain ih, hh or bias",
     "no loss": "loss has to return a number and a dict of gradients; it returned {kind}",
     "another loss": "the loss is not sum_t dh_t . h_t: the forward pass is wrong, or it is another loss "
                     "(then give PARAMETERS)",
@@ -141,10 +150,14 @@ NOTES = {
     "shape": "d{name} has the shape {shape}; it has to be {due}",
     "only D = H": "with D different from H the file fails, so it was checked with D = H",
     "unknown keys": "these keys of the dict are not known: {names}",
-    "nothing written": "nothing is written yet, so there is nothing to check",
+    "nothing written": "nothing is written yet, so there is nothing to check; a file of another form than "
+                       "the template's has to name it (--help lists the forms)",
+    "same rows": "all rows of h are equal, as if one array were kept for every step: append a copy of it",
+    "not finite": "these contain NaN or infinity: {names}",
     "float32": "rounding of float32, not a mistake (error {error:.0e}); use float64 to be checked to 1e-9",
     "forward known": "the mistake of the forward pass is known, but the backward pass has another one",
-    "backward fits": "the backward pass is right for this forward pass: correct the forward pass only",
+    "backward fits": "the backward pass is right for this forward pass: correct them together",
+    "backward right": "the backward pass has no mistake: correct the forward pass only",
     "clip": "the limit of the clip is {limit:.6g}",
     "not linear": "the result is not proportional to dh: {names}",
     "ended": "the file ended the program (exit status {status})",
