@@ -70,7 +70,7 @@ site-test: site .venv/site-test.installed
 .venv/train.installed: EXTRAS = corpus,fast,plots,rhyme
 .venv/test.installed: EXTRAS = corpus,fast,plots,torch,test
 .venv/lint.installed: EXTRAS = lint
-.venv/mutants.installed: EXTRAS = fast,torch,test,mutants
+.venv/mutants.installed: EXTRAS = corpus,fast,plots,torch,test,mutants
 .venv/dist.installed: EXTRAS = dist
 .venv/site.installed: EXTRAS = corpus,fast,site
 .venv/site-test.installed: EXTRAS = corpus,fast,site,site-test

@@ -64,6 +64,13 @@ def test_both_readmes_have_the_same_code_figures_and_links():
         assert set(one) - {"2"} == set(other) - {"2"}
 
 
+def test_make_mutants_installs_what_the_tests_need():
+    """It runs them; a package that happens to be there hides that it is not installed."""
+    extras = {stamp: set(names.split(",")) for stamp, names in
+              re.findall(r"^\.venv/([a-z-]+)\.installed: EXTRAS = (.*)$", text_of("Makefile"), re.MULTILINE)}
+    assert extras["test"] < extras["mutants"]
+
+
 @each
 def test_the_first_page_is_short(name):
     assert len(text_of(name).splitlines()) <= 120
