@@ -87,7 +87,7 @@ class LSTM:
         x = self.backend.as_array(x, "x", self.dtype)
         if x.ndim != 3 or x.shape[2] != self.input_size or 0 in x.shape:
             raise ValueError(f"x has shape {x.shape}; it must be (T, B, {self.input_size}): time, batch, "
-                             "input. For one sequence (T, D) pass x[:, None]")
+                             "input, each at least 1. For one sequence (T, D) pass x[:, None]")
         T, B, _ = x.shape
         h_0, c_0 = self._layers(state, B, "state")
         h = self.run(x.copy(), h_0, c_0)

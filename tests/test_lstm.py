@@ -239,8 +239,8 @@ def test_the_argument_that_cannot_be_read_is_named(backend):
 def test_an_x_of_the_wrong_shape_gets_advice():
     with pytest.raises(ValueError) as error:
         LSTM(2, 5).forward(np.zeros((4, 2)))
-    assert str(error.value) == ("x has shape (4, 2); it must be (T, B, 2): time, batch, input. "
-                                "For one sequence (T, D) pass x[:, None]")
+    assert str(error.value) == ("x has shape (4, 2); it must be (T, B, 2): time, batch, input, each at "
+                                "least 1. For one sequence (T, D) pass x[:, None]")
 
 
 def test_a_wrong_shape_is_said_for_a_last_layer_of_another_size():

@@ -139,7 +139,8 @@ def test_a_run_that_cannot_go_on(trained, corpus_file, tmp_path, capsys):
     capsys.readouterr()
     assert "--hidden-size has no effect with --resume" in error_of(
         ["--resume", trained, "--hidden-size", "9"], capsys)
-    assert "--resume takes a folder" in error_of(["--resume", tmp_path / "missing"], capsys)
+    for flag in ("--resume", "--evaluate"):
+        assert "name a folder that a training run" in error_of([flag, tmp_path / "missing"], capsys)
     state = trained / "state.safetensors"
     whole = state.read_bytes()
     state.write_bytes(whole[:-9])

@@ -117,7 +117,7 @@ class RunDirectory:
         atomic_write(self._config, data + b"\n")
 
     def read_config(self) -> dict[str, Any]:
-        data = read_file(self._config, "--resume takes a folder that a training run has made", 1 << 20)
+        data = read_file(self._config, "name a folder that a training run has made", 1 << 20)
         try:
             config = parse(data)
             if isinstance(config, dict):
