@@ -86,6 +86,8 @@ def without(source, name):
     (without(LSTM, "forward"), "no pair", "it returned None"),
     (LSTM.split("def forward")[0] + "def backward(dh, cache):\n    steps, W, U = cache\n",
      "raised on our cache", "so the cache is the checker's own, a dict with x, h"),
+    (FORMS["cs231n_lstm"].replace("return dx, dh_next, dWx, dWh, db", "return dx, dh_next, dWx"), "no tuple",
+     "lstm_backward has to return 5 values; it returned 3"),
     (FORMS["torch_function"] + "\nFUNCTION = 'HandLST'\n", "no function", "the file has no HandLST"),
     (FORMS["torch_module"].replace('"Layer"', '"Lyer"'), "no function", "the file has no Lyer"),
     ("import torch\nFORM = 'torch'\n\n\ndef run(x, *rest):\n    x.sum()\n", "no tensor",
@@ -150,6 +152,26 @@ def test_exchanged_gates_in_the_forward_pass_are_one_mistake(right, wrong):
     assert [(one.site, one.value) for one in verdict.mistakes][0] == ("forward-gate-order", "figo")
     if "prev" in right:
         assert len(verdict.mistakes) == 1 and ("backward right", {}) in verdict.notes
+
+
+@pytest.mark.parametrize("line, wrong, gates, equation", [
+    ("c = f * c_prev + i * g", "c = c_prev + i * g", "f", "(6.51)"),
+    ("c = f * c_prev + i * g", "c = f * c_prev + g", "i", "(6.51)"),
+    ("c = f * c_prev + i * g", "c = c_prev + g", "if", "(6.51)"),
+    ("h = o * np.tanh(c)", "h = np.tanh(c)", "o", "(6.52)")])
+def test_a_gate_that_the_forward_pass_leaves_out(line, wrong, gates, equation):
+    verdict = check(with_line(LSTM, line, wrong))
+    (one,) = verdict.mistakes
+    assert (one.site, one.value, one.gates, one.equation) == ("forward-state", "left out", gates, equation)
+    assert ("backward right", {}) in verdict.notes and verdict.stages["one step"] == "right"
+
+
+def test_a_gate_that_both_passes_leave_out():
+    source = with_line(LSTM, "h = o * np.tanh(c)", "h = np.tanh(c)")
+    source = with_line(source, "d * o * (1 - np.tanh(c) ** 2)", "d * (1 - np.tanh(c) ** 2)")
+    verdict = check(with_line(source, "do = d * np.tanh(c) * o * (1 - o)", "do = 0 * o"))
+    assert [(one.value, one.gates) for one in verdict.mistakes] == [("left out", "o")]
+    assert ("backward fits", {}) in verdict.notes
 
 
 def test_one_array_for_all_states_and_nan_are_said():

@@ -92,7 +92,7 @@ RNN = [
 ]
 
 _EQUATION = {"i": "(6.54)", "f": "(6.55)", "g": "(6.53)", "o": "(6.56)"}
-_SIGMOID_WRONG = ("tanh", "none", "relu", "hard sigmoid")
+_SIGMOID_WRONG = ("tanh", "none", "relu", "hard sigmoid", "left out")
 LSTM = [
     Key("forward.squash", "forward", "forward-tanh-of-c", ("none", "sigmoid"), "(6.52)", "6.1"),
     *(Key(f"forward.activation.{gate}", "forward", "forward-activation",

@@ -30,7 +30,8 @@ def _called(names: dict[str, Any], path: str, name: str, count: int, *arguments:
     if isinstance(result, tuple) and result and all(part is None for part in result):
         raise NotWritten(name)
     if not isinstance(result, (tuple, list)) or len(result) != count:
-        raise StudentError("no tuple", where=name, count=count, kind=kind_of(result))
+        some = f"{len(result)}" if isinstance(result, (tuple, list)) else kind_of(result)
+        raise StudentError("no tuple", where=name, count=count, kind=some)
     return tuple(result)
 
 

@@ -33,6 +33,7 @@ ACTIVATIONS: dict[str, Pair] = {
     "none": (lambda z: z, lambda z, a: np.ones_like(z)),
     "relu": (lambda z: np.maximum(z, 0), lambda z, a: (z > 0).astype(z.dtype)),
     "hard sigmoid": (_hard_sigmoid, lambda z, a: np.where((a > 0) & (a < 1), 0.2, 0.0)),
+    "left out": (np.ones_like, lambda z, a: np.zeros_like(z)),           # a gate that is in no equation
 }
 
 
@@ -58,12 +59,16 @@ class States:
 
 
 def for_backward(states: States, mistakes: Mistakes) -> States:
-    """The states as the backward pass reads them. With "backward.of": "names" it takes every block of z by
-    its name, while the forward pass takes it for another gate: c_k = i c_{k-1} + f g, the rest as printed."""
+    """The states as the backward pass reads them. With "backward.of": "names" it takes every gate by its
+    name, while the forward pass takes it for another, as in c_k = i c_{k-1} + f g, or leaves it out."""
     if mistakes.get("backward.of") != "names":
         return states
     order = [GATES.index(gate) for gate in mistakes.get("forward.order", GATES)]
-    return replace(states, z=states.z[:, order], a=states.a[:, order])
+    z, a = states.z[:, order], states.a[:, order]
+    for n, gate in enumerate(GATES):
+        if activation("lstm", gate, mistakes) == "left out":
+            a[:, n] = sigmoid(z[:, n])
+    return replace(states, z=z, a=a)
 
 
 def activation(network: str, gate: str, mistakes: Mistakes) -> str:

@@ -111,8 +111,9 @@ def _name(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) ->
     verdict.mistakes = named(verdict.network, found.mistakes, returned)
     verdict.verdict = "wrong"
     if forward_wrong and all(one.key.startswith("forward") for one in verdict.mistakes) and returned:
-        own = found.mistakes.get("backward.of") == "own"
-        verdict.notes.append(("backward fits" if own else "backward right", {}))
+        of = found.mistakes.get("backward.of")
+        fits = of == "own" or "left out" in found.mistakes.values() and of != "names"
+        verdict.notes.append(("backward fits" if fits else "backward right", {}))
 
 
 def _agrees(mistakes: dict[str, str], seen: list[Observation]) -> bool:

@@ -91,6 +91,8 @@ def _merged(one: Named, returned: list[str]) -> Named:
         site, section = "course-sum", {"first": "3.6", "t times k = 1": "3.6", "counted twice": "3.7",
                                        "k = t only": "2.4", "t = T only": "2.4"}[one.value]
         equation = "(6.31)" if section[0] == "3" else one.equation
+    elif one.value == "left out":                             # a gate, of the equations of the states
+        site, equation = "forward-state", "(6.52)" if one.gates == "o" else "(6.51)"
     elif (one.site, one.value) == ("scaled", "twice") and 1 < len(returned) == len(one.tensors):
         return Named("direct-loss", "direct", "twice", "", one.tensors, "(6.30)", "4.2")
     return Named(site, one.key, one.value, one.gates, one.tensors, equation, section)

@@ -100,7 +100,7 @@ def backward_mistakes(look: Look, seed: int, base: Mistakes) -> Found | None:
     seen = [look(*sizes, seed) for sizes in SEARCHED]
     fresh = [look(*sizes, seed + 1) for sizes in FRESH]
     kinds = [{}, *({"backward.of": whose} for whose in ("own", "cache"))] if base else [{}]
-    if base.get("forward.order", "")[2:3] == "g":             # exchanged gates have the same activation
+    if base.get("forward.order", "")[2:3] == "g" or "left out" in base.values():     # one activation for both
         kinds.append({"backward.of": "names"})
     end = time.process_time() + SECONDS
     bases = [{**base, **kind} for kind in kinds]

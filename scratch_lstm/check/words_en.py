@@ -10,6 +10,7 @@ SENTENCES = {
     ("forward.squash", "none"): "h_k = o_k * c_k where o_k * tanh(c_k) belongs.",
     ("forward.squash", "sigmoid"): "h_k = o_k * σ(c_k) where o_k * tanh(c_k) belongs.",
     ("forward.activation", "none"): "{gate_or_h} has no activation; {right_activation} belongs there.",
+    ("forward.activation", "left out"): "{gates} is left out of its equation, as if this gate were 1.",
     ("forward.activation", "*"): "{gate_or_h} uses {value}; {right_activation} belongs there.",
     ("forward.h", "first"): "h is not advanced: every step uses h_0 where h_{k-1} belongs.",
     ("forward.h", "two back"): "z_k uses h_{k-2} where h_{k-1} belongs.",

@@ -9,6 +9,7 @@ SENTENCES = {
     ("forward.squash", "none"): "写成了 h_k = o_k ⊙ c_k，应为 o_k ⊙ tanh(c_k)。",
     ("forward.squash", "sigmoid"): "写成了 h_k = o_k ⊙ σ(c_k)，应为 o_k ⊙ tanh(c_k)。",
     ("forward.activation", "none"): "{gate_or_h} 没有经过激活函数，应使用 {right_activation}。",
+    ("forward.activation", "left out"): "公式中漏掉了 {gates} 门，好像它恒为 1。",
     ("forward.activation", "*"): "{gate_or_h} 用了 {value}，应使用 {right_activation}。",
     ("forward.h", "first"): "隐状态没有更新：每一步都用 h_0，应为 h_{k-1}。",
     ("forward.h", "two back"): "净输入 z_k 用了 h_{k-2}，应为 h_{k-1}。",
