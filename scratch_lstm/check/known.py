@@ -27,6 +27,7 @@ def plain_faults(seen: list[Observation]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def written_order(name: str) -> int:
+    """For sorting: parts and gradients in the order in which a student writes them."""
     order = ("forward", "cell_forward", "delta", "backward", "cell_backward", "b", "U", "W", "x", "h0", "c0")
     return order.index(name) if name in order else len(order)
 
