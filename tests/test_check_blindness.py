@@ -113,6 +113,14 @@ def test_from_a_notebook():
     assert "U δ_{k+1}" not in check(*wrong, network="rnn", hint=2)._repr_html_()
 
 
+@pytest.mark.parametrize("wrong, words", [
+    ({"network": "gru"}, "NETWORK = 'gru'; it has to be"), ({"gates": "abc"}, "GATES = 'abc'; it has to be"),
+    ({"language": "fr"}, "language 'fr'"), ({"hint": 7}, "hint 7")])
+def test_an_argument_that_there_is_not(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        check(*functions(LSTM), **wrong)
+
+
 def test_functions_that_keep_something_are_not_named():
     total = {}
     forward, backward = functions(RNN)

@@ -89,6 +89,18 @@ def test_the_command_grades(tmp_path, capsys):
     assert "no such file" in capsys.readouterr().err.lower()
 
 
+def test_a_folder_and_no_file(tmp_path, capsys):
+    folder = tmp_path / "class [1]"
+    folder.mkdir()
+    assert main(["--grade", str(folder)]) == 2
+    assert capsys.readouterr().err == f"error: {folder}: no such files\n"
+    for name in ("b.py", "a.py", "a.txt"):
+        (folder / name).write_text(LSTM, encoding="utf-8")
+    assert expand([folder, folder / "a.py"]) == [folder / "a.py", folder / "b.py"]
+    assert main(["--grade", str(folder), "--jobs", "1"]) == 0
+    assert capsys.readouterr().out.count(" right ") == 2
+
+
 def answer_to(source):
     verdict, gates = check_source(source, "student.py")
     return as_json(verdict, "en", gates)
@@ -103,7 +115,12 @@ def test_the_table_says_what_is_missing():
 
 def test_the_command_line(tmp_path, capsys):
     for flags, words in ((["--grade"], "name the files to grade"), ([], "name one FILE, or use --grade"),
-                         (["a.py", "--csv", "t.csv"], "--csv belongs to --grade")):
+                         (["a.py", "--csv", "t.csv"], "--csv belongs to --grade"),
+                         (["a.py", "--jobs", "0"], "argument --jobs: 0: it must be at least 1"),
+                         (["a.py", "--jobs", "two"], "argument --jobs: invalid int value: 'two'"),
+                         (["a.py", "--memory", "-5"], "argument --memory: -5: it must be at least 0"),
+                         *((["a.py", "--seconds", text], f"--seconds: {text}: it must be at least 0.1")
+                           for text in ("0", "-1", "nan", "inf"))):
         with pytest.raises(SystemExit):
             main(flags)
         assert words in capsys.readouterr().err

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import locale
+import math
 import os
 import sys
+from collections.abc import Callable
 from importlib.util import decode_source
 from pathlib import Path
 
@@ -49,18 +51,31 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true", help="print one JSON object, with the whole answer")
     p.add_argument("--hint", type=int, choices=(1, 2, 3), default=2,
                    help="1: where it is; 2: also the equation and an example (default); 3: what is wrong")
-    p.add_argument("--grade", action="store_true", help="check many files and print a table")
+    p.add_argument("--grade", action="store_true",
+                   help="check many files, of a folder its *.py, and print a table")
     p.add_argument("--blindness", action="store_true",
                    help="FILE has check(forward, backward) -> bool: which mistakes does it let through?")
     p.add_argument("--csv", type=Path, metavar="FILE", help="with --grade: write the table to this file")
-    p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="with --grade: files at a time")
+    p.add_argument("--jobs", type=_at_least(int, 1), default=os.cpu_count() or 1,
+                   help="with --grade: files at a time")
     p.add_argument("--language", choices=("en", "zh"), default=default_language(),
                    help="default: by the locale")
-    p.add_argument("--seconds", type=float, default=None,
+    p.add_argument("--seconds", type=_at_least(float, 0.1), default=None,
                    help="time limit for a file (default 60; --grade 10)")
-    p.add_argument("--memory", type=int, default=None, metavar="MB",
+    p.add_argument("--memory", type=_at_least(int, 0), default=None, metavar="MB",
                    help="memory limit for a file (default: none; --grade 1024; a file with torch needs more)")
     return p
+
+
+def _at_least(kind: Callable[[str], float], least: float) -> Callable[[str], float]:
+    """What reads a number of an option."""
+    def number(text: str) -> float:
+        value = kind(text)
+        if not least <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text}: it must be at least {least}")
+        return value
+    number.__name__ = kind.__name__                      # which argparse names where the text is no number
+    return number
 
 
 def default_language() -> str:
@@ -88,7 +103,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def check_many(options: argparse.Namespace) -> int:
     """Check many files; the exit status is 0 if the table was made."""
-    rows, changed = grade(expand(options.files), options.language, options.seconds or 10,
+    paths = expand(options.files)
+    if not paths:
+        print(f"error: {', '.join(map(str, options.files))}: no such files", file=sys.stderr)
+        return 2
+    rows, changed = grade(paths, options.language, options.seconds or 10,
                           1024 if options.memory is None else options.memory, options.jobs)
     print(json.dumps({"files": rows}, ensure_ascii=False) if options.json else as_lines(rows))
     for path in changed:

@@ -27,9 +27,12 @@ COLUMNS = ("file", "verdict", "stage", "mistakes", "sites", "pages", "not_writte
 
 
 def expand(patterns: list[Path]) -> list[Path]:
-    """The files that the patterns name, each once; a shell that leaves * to us is served too."""
+    """The files that the patterns name, each once, of a folder its *.py; a shell that leaves * to us is
+    served too."""
     found: dict[Path, None] = {}
     for pattern in patterns:
+        if pattern.is_dir():
+            pattern = Path(glob.escape(str(pattern))) / "*.py"
         matches = sorted(glob.glob(str(pattern))) if glob.has_magic(str(pattern)) else [str(pattern)]
         found.update(dict.fromkeys(map(Path, matches)))
     return list(found)

@@ -11,7 +11,7 @@ from .look import Looker
 from .naming import Named
 from .pages import page
 from .problem import GATES
-from .program import Program
+from .program import Program, StudentError
 from .report import as_json, as_text, note_text
 from .sentences import WORDS, how
 
@@ -64,10 +64,16 @@ def check(forward: Callable[..., Any] | None = None, backward: Callable[..., Any
 
     network: "lstm" or "rnn". gates: the order in which W, U, b are stacked. language: "en" or "zh". hint: 1
     says where a mistake is, 2 also the equation, 3 what is wrong. Functions that keep something between two
-    calls are called a second time with the first problem: if the answers differ, the verdict says so. """
+    calls are called a second time with the first problem: if the answers differ, the verdict says so. Raises
+    ValueError for a network, gates, a language or a hint that there is not. """
+    if language not in WORDS or hint not in (1, 2, 3):
+        raise ValueError(f"language {language!r}, hint {hint!r}: there are {', '.join(WORDS)} and 1, 2, 3")
     given = {"forward": forward, "backward": backward, "delta": delta}
     names = {"NETWORK": network, "GATES": gates, **{name: f for name, f in given.items() if f is not None}}
-    look = Looker(Functions(names))
+    try:
+        look = Looker(Functions(names))
+    except StudentError as problem:
+        raise ValueError(note_text(problem.code, problem.details, language)) from None
     verdict = judge(look)
     if verdict.verdict in ("wrong", "unknown") and look.answers_change():
         verdict = Verdict("unknown", network, where=verdict.where, residual=verdict.residual,

@@ -97,8 +97,10 @@ def guarded(path: str, where: str) -> Iterator[None]:
     except BaseException as problem:
         lines = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__)
                  if frame.filename == path]
-        raise StudentError("raised", where=where, line=lines[-1] if lines else None,
-                           message=f"{type(problem).__name__}: {problem}"[:300]) from None
+        message = f"{type(problem).__name__}: {problem}"[:300]
+        if not lines:                                 # it was called wrongly, or is no function
+            raise StudentError("raised outside", where=where, message=message) from None
+        raise StudentError("raised", where=where, line=lines[-1], message=message) from None
 
 
 def call(path: str, where: str, function: Callable[..., Any], *arguments: Any) -> Any:

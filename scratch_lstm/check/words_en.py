@@ -126,6 +126,7 @@ NOTES = {
     "gates": "GATES = {value!r}; it has to be the letters i, f, g, o in some order",
     "form": "FORM = {value!r} is not known; known are {known}",
     "raised": "{where}, line {line}: {message}",
+    "raised outside": "{where}: {message}",
     "raised on our cache": "{where}, line {line}: {message}; forward is not written yet, so the cache is the "
                            "checker's own, a dict with {names}",
     "exit": "{where} ends the program (exit status {status}); remove the call of exit",

@@ -102,6 +102,7 @@ NOTES = {
     "gates": "GATES = {value!r}，应由 i、f、g、o 四个字母按某种次序组成",
     "form": "不认识 FORM = {value!r}，可用的有 {known}",
     "raised": "{where} 第 {line} 行出错：{message}",
+    "raised outside": "{where}：{message}",
     "raised on our cache": "{where} 第 {line} 行出错：{message}；forward 尚未写，因此 cache 由检查程序给出，"
                            "是含有 {names} 的字典",
     "exit": "{where} 结束了程序（退出码 {status}），请去掉 exit 的调用",
