@@ -101,6 +101,17 @@ def test_a_folder_and_no_file(tmp_path, capsys):
     assert capsys.readouterr().out.count(" right ") == 2
 
 
+def test_no_file_to_grade_is_written_over(tmp_path, capsys):
+    file, text = tmp_path / "a.py", tmp_path / "b.txt"
+    for one in (file, text):
+        one.write_text(LSTM, encoding="utf-8")
+    for table in (file, tmp_path / "new.py", text):
+        assert main(["--grade", str(file), str(text), "--csv", str(table)]) == 2
+        assert "that is a file to grade; name another one" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == text.read_text(encoding="utf-8") == LSTM
+    assert not (tmp_path / "new.py").exists()
+
+
 def answer_to(source):
     verdict, gates = check_source(source, "student.py")
     return as_json(verdict, "en", gates)

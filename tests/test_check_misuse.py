@@ -186,6 +186,27 @@ def test_a_matrix_of_another_shape_shows_at_one_step():
     assert verdict.where["steps"] == "one step" and verdict.where["tensors"] == ["W"]
 
 
+@pytest.mark.parametrize("stem, line, wrong, site", [
+    ("cs231n_lstm", "dWh += h_prev.T @ da", "dWh += h_prev.T @ da / len(da)", "scaled"),
+    ("dlfs2_lstm", "h_prev.T @ dA,", "h_prev.T @ dA / len(dA),", "scaled")])
+def test_a_mean_over_the_batch_is_no_sum(stem, line, wrong, site):
+    verdict = check(with_line(FORMS[stem], line, wrong))
+    assert [(one.site, one.value, one.tensors) for one in verdict.mistakes] == [(site, "half", ("U",))]
+
+
+def test_a_part_of_the_batch_is_said():
+    verdict = check(with_line(FORMS["cs231n_lstm"], "def lstm_forward(x, h0, Wx, Wh, b):\n",
+                              "def lstm_forward(x, h0, Wx, Wh, b):\n    x, h0 = x[:1], h0[:1]\n"))
+    assert verdict.verdict == "error" and "the batch has 2 sequences" in note_text(*verdict.notes[0], "en")
+
+
+def test_a_gradient_that_any_loss_lacks_is_missing():
+    source = ("import numpy as np\nFORM = 'loss'\nPARAMETERS = {'a': np.ones(2), 'v': np.ones(3)}\n\n\n"
+              "def loss(p):\n    return np.sum(p['a'] ** 2) + 7 * np.sum(p['v']), {'a': 2 * p['a']}\n")
+    verdict = check(source)
+    assert verdict.verdict == "right" and verdict.missing == ["v"]
+
+
 def test_a_step_whose_gradients_have_another_shape():
     source = FORMS["step_lstm"]
     assert check(source).verdict == "right"
@@ -194,6 +215,11 @@ def test_a_step_whose_gradients_have_another_shape():
         verdict = check(f"{source}{{**d, '{name}': {value}}}\n")
         assert verdict.verdict == "error" and verdict.notes[-1][1].get("name", name) == name
     assert ("unknown keys", {"names": "h"}) in check(f"{source}{{**d, 'h': 0}}\n").notes
+
+
+def test_a_check_without_an_answer():
+    found = look_at_check("def check(forward, backward):\n    assert forward is not backward\n", "student.py")
+    assert found.verdict == "error" and found.notes == [("no answer", {})]
 
 
 @pytest.mark.parametrize("value", ["None", "3", "lambda: True", "lambda forward: True",

@@ -107,6 +107,9 @@ def check_many(options: argparse.Namespace) -> int:
     if not paths:
         print(f"error: {', '.join(map(str, options.files))}: no such files", file=sys.stderr)
         return 2
+    if options.csv and (options.csv.suffix == ".py" or options.csv in paths):
+        print(f"error: --csv {options.csv}: that is a file to grade; name another one", file=sys.stderr)
+        return 2
     rows, changed = grade(paths, options.language, options.seconds or 10,
                           1024 if options.memory is None else options.memory, options.jobs)
     print(json.dumps({"files": rows}, ensure_ascii=False) if options.json else as_lines(rows))

@@ -25,7 +25,9 @@ def check_source(source: str, path: str) -> tuple[Verdict, str]:
         if not isinstance(form, str) or form not in FORMS:
             raise StudentError("form", value=form, known=", ".join(sorted(FORMS)))
         if form == "loss" and program.setting("PARAMETERS", None) is not None:
-            return _any_loss(of_any_loss(program)), "ifgo"
+            errors = of_any_loss(program)
+            missing = [str(name) for name in program.settings["PARAMETERS"] if name not in errors]
+            return _any_loss(errors, missing), "ifgo"
         look = Looker(program, FORMS[form])
         return judge(look), look.gates
     except NotWritten:
@@ -43,7 +45,10 @@ def look_at_check(source: str, path: str) -> Blindness | Verdict:
             raise StudentError("no function", name="check")
 
         def check(forward: Any, backward: Any) -> bool:
-            return bool(call(program.path, "check", names["check"], forward, backward))
+            accepted = call(program.path, "check", names["check"], forward, backward)
+            if accepted is None:
+                raise StudentError("no answer")
+            return bool(accepted)
 
         return blindness(check, program.network, program.gates if program.network == "lstm" else GATES)
     except NotWritten:
@@ -52,12 +57,12 @@ def look_at_check(source: str, path: str) -> Blindness | Verdict:
         return Verdict("error", notes=[(problem.code, problem.details)])
 
 
-def _any_loss(errors: dict[str, float]) -> Verdict:
+def _any_loss(errors: dict[str, float], missing: list[str]) -> Verdict:
     """The verdict on gradients of a loss of the file's own, from differences of that loss."""
     if not errors:
         return Verdict("error", notes=[("nothing written", {})])
     wrong = [name for name, error in errors.items() if not error <= DIFFERENCES]
-    verdict = Verdict("unknown" if wrong else "right", residual=max(errors.values()),
+    verdict = Verdict("unknown" if wrong else "right", residual=max(errors.values()), missing=missing,
                       notes=[("any loss", {})])
     verdict.where = {"pass": "backward" if wrong else None, "tensors": wrong, "gates": [], "steps": None}
     return verdict

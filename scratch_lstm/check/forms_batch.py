@@ -1,7 +1,8 @@
 """Other people's forms with a batch: CS231n's functions, the classes of "deep learning from scratch 2",
 and per-gate matrices over [h, x] in a dict (Coursera's assignment).
 
-Each is called with a batch of one sequence.
+Each is called with a batch of two: the sequence of the problem, and another one without a loss, which adds
+nothing to any gradient. So a mean over the batch where a sum belongs shows.
 Shapes here: N sequences, T steps, D inputs, H hidden units.
 """
 
@@ -35,10 +36,17 @@ def _called(names: dict[str, Any], path: str, name: str, count: int, *arguments:
     return tuple(result)
 
 
+def _batch(array: Array, axis: int = 0, other: float = -1.0) -> Array:
+    """An array of the sequence, and `other` times that for the second one of the batch."""
+    return np.stack([array, other * array], axis)
+
+
 def _first(array: Any, name: str, axis: int = 0) -> Array:
-    """The one sequence of a batch."""
+    """The part of the first sequence. Raises StudentError if there are not two."""
     values = as_array(array, name)
-    return values.take(0, axis=axis) if values.ndim > axis and values.shape[axis] else values
+    if values.ndim <= axis or values.shape[axis] != 2:
+        raise StudentError("batch", name=name, shape=values.shape)
+    return values.take(0, axis=axis)
 
 
 def cs231n(program: Program, p: Problem, gates: str) -> Answer:
@@ -46,13 +54,13 @@ def cs231n(program: Program, p: Problem, gates: str) -> Answer:
     x (N, T, D), Wx (D, 4H): x @ Wx; gates i, f, o, g; c_0 = 0."""
     names, path, kind = program.fresh(), program.path, p.network
     try:
-        h, cache = _called(names, path, f"{kind}_forward", 2, p.x[None], p.h0[None], p.W.T.copy(),
+        h, cache = _called(names, path, f"{kind}_forward", 2, _batch(p.x), _batch(p.h0), p.W.T.copy(),
                            p.U.T.copy(), p.b)
     except NotWritten:
         return None, {}, ["forward", "backward"]
     h = _first(h, "h")
     try:
-        dx, dh0, dW, dU, db = _called(names, path, f"{kind}_backward", 5, p.dh[None], cache)
+        dx, dh0, dW, dU, db = _called(names, path, f"{kind}_backward", 5, _batch(p.dh, other=0), cache)
     except NotWritten:
         return h, {}, ["backward"]
     found = {"x": dx, "h0": dh0, "W": dW, "U": dU, "b": db}
@@ -67,7 +75,7 @@ def from_scratch_2(program: Program, p: Problem, gates: str) -> Answer:
     grads = [dWx, dWh, db] and dh, the gradient of h_0. xs (N, T, D); gates f, g, i, o."""
     names, path = program.fresh(), program.path
     name = "TimeLSTM" if p.network == "lstm" else "TimeRNN"
-    states = [p.h0[None], p.c0[None]][:2 if p.network == "lstm" else 1]
+    states = [_batch(p.h0), _batch(p.c0)][:2 if p.network == "lstm" else 1]
 
     layer = call(path, name, _function(names, name), p.W.T.copy(), p.U.T.copy(), p.b, True)
     for method in ("set_state", "forward", "backward"):
@@ -75,11 +83,11 @@ def from_scratch_2(program: Program, p: Problem, gates: str) -> Answer:
             raise StudentError("no function", name=f"{name}.{method}")
     try:
         call(path, "set_state", layer.set_state, *states)
-        h = _first(call(path, "forward", layer.forward, p.x[None]), "h")
+        h = _first(call(path, "forward", layer.forward, _batch(p.x)), "h")
     except NotWritten:
         return None, {}, ["forward", "backward"]
     try:
-        dx = call(path, "backward", layer.backward, p.dh[None])
+        dx = call(path, "backward", layer.backward, _batch(p.dh, other=0))
     except NotWritten:
         return h, {}, ["backward"]
     grads = getattr(layer, "grads", None)
@@ -99,7 +107,7 @@ def coursera(program: Program, p: Problem, gates: str) -> Answer:
     x (D, N, T), a (H, N, T); parameters Wf, bf, Wi, bi, Wc, bc, Wo, bo over [a_{t-1}, x_t], and Wy, by; c_0
     = 0. The RNN has Wax, Waa, ba."""
     names, path, H = program.fresh(), program.path, len(p.h0)
-    x, a0, da = p.x.T[:, None], p.h0[:, None], p.dh.T[:, None]
+    x, a0, da = _batch(p.x.T, 1), _batch(p.h0, 1), _batch(p.dh.T, 1, other=0)
     parameters = {"Wy": np.ones((1, H)), "Wya": np.ones((1, H)), "by": np.zeros((1, 1))}
     if p.network == "lstm":
         for n, letter in enumerate(LETTERS[gate] for gate in gates):

@@ -138,6 +138,7 @@ NOTES = {
     "no tuple": "{where} has to return {count} values; it returned {kind}",
     "no tensor": "{where} has to return h, a torch tensor; it returned {kind}",
     "no module": "{name}(D, H) has to be a torch.nn.Module; it is {kind}",
+    "no answer": "check has to return True or False; it returned None",
     "no grads": "after backward, grads has to be [dWx, dWh, db]; it is {kind}",
     "no parameters": "PARAMETERS has to be a dict of arrays; it is {kind}",
     "parameter": "the module's parameter {name} of shape {shape} is none of W, U, b; its name has to be one "
@@ -148,6 +149,7 @@ NOTES = {
     "any loss": "compared with differences of the file's own loss, to 1e-7; mistakes cannot be named here",
     "internal": "the checker itself failed, which says nothing about the file: {message}",
     "half a step": "cell_forward and cell_backward belong together; one of them is missing",
+    "batch": "{name} has the shape {shape}; the batch has 2 sequences",
     "shape of h": "h has the shape {shape}; it has to be {due}",
     "shape": "d{name} has the shape {shape}; it has to be {due}",
     "only D = H": "with D different from H the file fails, so it was checked with D = H",
