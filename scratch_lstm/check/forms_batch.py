@@ -155,5 +155,6 @@ def _from_dict(d: dict[str, Any], p: Problem, gates: str) -> tuple[dict[str, Any
     return found, [name for name in ("W", "U", "b", "x", "h0") if name not in found]
 
 
-BATCHED = {"cs231n": Form(cs231n, "ifog", zero_c0=True), "dlfs2": Form(from_scratch_2, "fgio"),
-           "coursera": Form(coursera, "ifgo", zero_c0=True)}
+BATCHED = {"cs231n": Form(cs231n, "ifog", zero_c0=True, gives_dc0=False),
+           "dlfs2": Form(from_scratch_2, "fgio", gives_dc0=False),
+           "coursera": Form(coursera, "ifgo", zero_c0=True, gives_dc0=False)}

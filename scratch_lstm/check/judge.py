@@ -85,7 +85,7 @@ def _judge(look: Looker, seed: int) -> Verdict:
             verdict.verdict = "wrong" if clip[0] else "unknown"
             verdict.mistakes += clip[0]
             verdict.notes += clip[1]
-    verdict.stages = _stages(verdict, has_h, returned)
+    verdict.stages = _stages(verdict, has_h, returned, look.form.gives_dc0)
     return verdict
 
 
@@ -142,7 +142,7 @@ def _stage_of(name: str, network: str) -> str:
     return "ends" if key.tensor in ("x", "h0", "c0") else "sums"
 
 
-def _stages(verdict: Verdict, has_h: bool, returned: list[str]) -> dict[str, str]:
+def _stages(verdict: Verdict, has_h: bool, returned: list[str], gives_dc0: bool) -> dict[str, str]:
     stages = dict.fromkeys(STAGES, "right")
     if not has_h:
         stages["forward"] = "not written"
@@ -152,7 +152,7 @@ def _stages(verdict: Verdict, has_h: bool, returned: list[str]) -> dict[str, str
         if not {"W", "U", "b"} <= set(returned):
             stages["sums"] = "not written" if not {"W", "U",
                                                    "b"} & set(returned) else "right, not all written"
-        ends = {"x", "h0"} | ({"c0"} if verdict.network == "lstm" else set())
+        ends = {"x", "h0"} | ({"c0"} if verdict.network == "lstm" and gives_dc0 else set())
         if not ends <= set(returned):
             stages["ends"] = "not written" if not ends & set(returned) else "right, not all written"
     else:

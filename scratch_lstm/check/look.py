@@ -25,12 +25,14 @@ class Form:
     """How a file is called: `answer` gets the program, a problem in the file's order of gates, and that
     order.
 
-    `gates`: the order that the form prescribes, if it does. `zero_c0`: the form knows no c_0.
+    `gates`: the order that the form prescribes, if it does. `zero_c0`: the form knows no c_0. `gives_dc0`:
+    whether a complete file of this form returns the gradient of c_0.
     """
 
     answer: Callable[[Program, Problem, str], contract.Answer]
     gates: str | None = None
     zero_c0: bool = False
+    gives_dc0: bool = True
 
 
 PLAIN = Form(contract.answer)
