@@ -11,7 +11,7 @@ from .forms_torch import TORCH
 from .judge import Verdict, judge
 from .look import PLAIN, Form, Looker
 from .problem import GATES
-from .program import NotWritten, Program, StudentError, call
+from .program import NotWritten, Program, StudentError, call, function_of
 
 DIFFERENCES = 1e-7       # what central differences can be trusted to, see derivations/, page 10
 FORMS: dict[str, Form] = {"plain": PLAIN, **BATCHED, "torch": TORCH, "loss": LOSS}
@@ -40,12 +40,10 @@ def look_at_check(source: str, path: str) -> Blindness | Verdict:
     """What the check of a file, check(forward, backward) -> bool, cannot see; an error as a verdict."""
     try:
         program = Program(source, path)
-        names = program.fresh()
-        if "check" not in names:
-            raise StudentError("no function", name="check")
+        theirs = function_of(program.fresh(), "check")
 
         def check(forward: Any, backward: Any) -> bool:
-            accepted = call(program.path, "check", names["check"], forward, backward)
+            accepted = call(program.path, "check", theirs, forward, backward)
             if accepted is None:
                 raise StudentError("no answer")
             return bool(accepted)

@@ -15,19 +15,13 @@ import numpy as np
 from .contract import Answer
 from .look import Form
 from .problem import Array, Problem
-from .program import NotWritten, Program, StudentError, as_array, call, kind_of
-
-
-def _function(names: dict[str, Any], name: str) -> Any:
-    if name not in names:
-        raise StudentError("no function", name=name)
-    return names[name]
+from .program import NotWritten, Program, StudentError, as_array, call, function_of, kind_of
 
 
 def _called(names: dict[str, Any], path: str, name: str, count: int, *arguments: Any) -> tuple[Any, ...]:
     """What a function returns, as a tuple of so many; of None only, as a skeleton gives it, is not written
     yet."""
-    result = call(path, name, _function(names, name), *arguments)
+    result = call(path, name, function_of(names, name), *arguments)
     if isinstance(result, tuple) and result and all(part is None for part in result):
         raise NotWritten(name)
     if not isinstance(result, (tuple, list)) or len(result) != count:
@@ -77,7 +71,7 @@ def from_scratch_2(program: Program, p: Problem, gates: str) -> Answer:
     name = "TimeLSTM" if p.network == "lstm" else "TimeRNN"
     states = [_batch(p.h0), _batch(p.c0)][:2 if p.network == "lstm" else 1]
 
-    layer = call(path, name, _function(names, name), p.W.T.copy(), p.U.T.copy(), p.b, True)
+    layer = call(path, name, function_of(names, name), p.W.T.copy(), p.U.T.copy(), p.b, True)
     for method in ("set_state", "forward", "backward"):
         if not callable(getattr(layer, method, None)):
             raise StudentError("no function", name=f"{name}.{method}")
@@ -123,7 +117,7 @@ def coursera(program: Program, p: Problem, gates: str) -> Answer:
         return None, {}, ["forward", "backward"]
     h = _first(a, "a", 1).T
     try:
-        d = call(path, f"{kind}_backward", _function(names, f"{kind}_backward"), da, caches)
+        d = call(path, f"{kind}_backward", function_of(names, f"{kind}_backward"), da, caches)
     except NotWritten:
         return h, {}, ["backward"]
     if not isinstance(d, dict):

@@ -17,15 +17,13 @@ from .forward import forward
 from .look import Form
 from .observation import error
 from .problem import GATES, TENSORS, Array, Problem
-from .program import Program, NotWritten, StudentError, as_array, call, kind_of
+from .program import NotWritten, Program, StudentError, as_array, call, function_of, kind_of
 
 
 def _loss(program: Program, parameters: dict[str, Array]) -> tuple[float, dict[str, Any]]:
-    names = program.fresh()
-    if "loss" not in names:
-        raise StudentError("no function", name="loss")
+    loss_of = function_of(program.fresh(), "loss")
     copies = {name: value.copy() for name, value in parameters.items()}
-    result = call(program.path, "loss", names["loss"], copies)
+    result = call(program.path, "loss", loss_of, copies)
     if not isinstance(result, (tuple, list)) or len(result) != 2 or not isinstance(result[1], dict):
         raise StudentError("no loss", kind=kind_of(result))
     loss = as_array(result[0], "loss")

@@ -16,7 +16,7 @@ from typing import Any
 from .contract import Answer
 from .look import Form
 from .problem import TENSORS, Problem
-from .program import NotWritten, Program, StudentError, as_array, call, kind_of
+from .program import NotWritten, Program, StudentError, as_array, call, function_of, kind_of
 
 
 def answer(program: Program, p: Problem, gates: str) -> Answer:
@@ -33,7 +33,7 @@ def answer(program: Program, p: Problem, gates: str) -> Answer:
             where, h = names["MODULE"], _module(torch, names, path, p, leaves, states)
         else:
             where = names.get("FUNCTION", "run")
-            run = _apply(names, where) if "FUNCTION" in names else _there(names, where)
+            run = _apply(names, where) if "FUNCTION" in names else function_of(names, where)
             h = call(path, where, run, leaves["x"], *states, leaves["W"], leaves["U"], leaves["b"])
     except NotWritten:
         return None, {}, ["forward", "backward"]
@@ -52,16 +52,9 @@ def answer(program: Program, p: Problem, gates: str) -> Answer:
     return values, found, [name for name in wanted if name not in found]
 
 
-def _there(names: dict[str, Any], chosen: Any) -> Any:
-    """What has this name in the file. Raises StudentError."""
-    if not isinstance(chosen, str) or chosen not in names:
-        raise StudentError("no function", name=chosen)
-    return names[chosen]
-
-
 def _apply(names: dict[str, Any], chosen: Any) -> Any:
     """The function of an autograd.Function of this name. Raises StudentError."""
-    run = getattr(_there(names, chosen), "apply", None)
+    run = getattr(function_of(names, chosen), "apply", None)
     if run is None:
         raise StudentError("no function", name=f"{chosen}.apply")
     return run
@@ -73,7 +66,7 @@ def _module(torch: Any, names: dict[str, Any], path: str, p: Problem, leaves: di
     leaves."""
     _, H, D = p.sizes
     chosen = names["MODULE"]
-    module = call(path, chosen, _there(names, chosen), D, H)
+    module = call(path, chosen, function_of(names, chosen), D, H)
     if not isinstance(module, torch.nn.Module):
         raise StudentError("no module", name=chosen, kind=kind_of(module))
     module = module.double()

@@ -125,6 +125,13 @@ def kind_of(value: Any) -> str:
     return "None" if value is None else type(value).__name__
 
 
+def function_of(names: dict[str, Any], name: Any) -> Any:
+    """What has this name in the file. Raises StudentError."""
+    if not isinstance(name, str) or name not in names:
+        raise StudentError("no function", name=name)
+    return names[name]
+
+
 def as_array(value: Any, name: str) -> Array:
     """A float64 array of what was returned; also of a torch tensor, which knows how to become one."""
     with contextlib.suppress(Exception):
