@@ -4,7 +4,8 @@ A key is a parameter of the textbook passes (`forward.py`, `slopes.py`, `backwar
 is one way of being wrong. An entry of the dictionary is one pair (key, value).
 
 `part` says what a key changes: the forward pass; the local factors, seen at T = 1; the paths through time;
-or one returned tensor alone ("tensor"). The search goes through the parts in this order.
+or one returned tensor alone ("tensor"). The search goes through the parts in this order. A key of the part
+"seen" is no hypothesis: a gradient, or the block of a gate, that is zero in every entry is seen at once.
 Numbers of the equations: NNDL, chapter 6, draft of 2019-04-10.
 """
 
@@ -31,7 +32,7 @@ class Key:
     """`values` is empty of "right": a key that is absent is right."""
 
     name: str
-    part: str           # "forward", "local", "path" or "tensor"
+    part: str           # "forward", "local", "path", "tensor" or "seen"
     site: str
     values: tuple[str, ...]
     equation: str       # "(6.39)"
@@ -69,6 +70,10 @@ _DIRECT = ("last", "first", "all at the last", "reversed", "step before", "step 
 _BIAS = [Key("before.b", "tensor", "bias-delta", ("before f'",), "(6.41)", "2.5", tensor="b"),
          Key("units.b", "tensor", "bias-delta", ("summed",), "(6.41)", "2.5", tensor="b")]
 
+_SUMMED = (("W", "(6.40)", "2.5"), ("U", "(6.39)", "2.4"), ("b", "(6.41)", "2.5"))
+_FILLED = [Key(f"filled.{tensor}", "seen", "never-filled", ("zero",), equation, section, tensor=tensor)
+           for tensor, equation, section in (*_SUMMED, ("delta", "(6.36)", "2.3"))]
+
 _SHARED = [Key("direct", "path", "direct-loss", _DIRECT, "(6.30)", "4.2"),
            *_input("U", _INPUT_U, "(6.39)", "2.4"), *_sums("U", "(6.39)", "2.4"),
            *_input("W", _INPUT_W, "(6.40)", "2.5"), *_sums("W", "(6.40)", "2.5"),
@@ -76,7 +81,8 @@ _SHARED = [Key("direct", "path", "direct-loss", _DIRECT, "(6.30)", "4.2"),
            Key("scale.x", "tensor", "scaled", SCALES, "(6.36)", "2.6", tensor="x"),
            Key("scale.h0", "tensor", "scaled", SCALES, "(6.36)", "2.6", tensor="h0"),
            Key("scale.delta", "tensor", "scaled", SCALES, "(6.36)", "2.3", tensor="delta"),
-           Key("before.delta", "tensor", "input-of-sum", ("before f'",), "(6.36)", "2.3", tensor="delta")]
+           Key("before.delta", "tensor", "input-of-sum", ("before f'",), "(6.36)", "2.3", tensor="delta"),
+           *_FILLED]
 
 RNN = [
     Key("forward.activation", "forward", "forward-activation", ("sigmoid", "none", "relu"), "(6.42)", "1.1"),
@@ -136,6 +142,8 @@ LSTM = [
     Key("order.delta", "tensor", "gate-order", ORDERS, "(6.57)", "6.3", tensor="delta"),
     Key("scale.c0", "tensor", "scaled", SCALES, "(6.51)", "7.5", tensor="c0"),
     *_SHARED,
+    *(Key(f"filled.{gate}.{tensor}", "seen", "never-filled", ("zero",), equation, section, gate, tensor)
+      for gate in GATES for tensor, equation, section in _SUMMED),
 ]
 LSTM = [Key(k.name, k.part, k.site, k.values + ("c_{k-1}", "c_k"), k.equation, k.section, k.gate, k.tensor)
         if k.name == "input.U" else k for k in LSTM]

@@ -13,11 +13,11 @@ from .clip import clipping
 from .dictionary import DICTIONARY
 from .known import plain_faults, where, written_order
 from .look import Looker
-from .naming import Named, named
+from .naming import Named, named, plainer
 from .observation import BOUND, Observation, same
 from .precision import only_rounding_of_float32
 from .program import StudentError
-from .search import Found, backward_mistakes, forward_mistakes, residual
+from .search import Found, backward_mistakes, cost, forward_mistakes, residual
 from .tensors import Result
 
 PROBLEMS = ((1, 3, 2), (2, 2, 3), (3, 4, 2), (9, 3, 3))     # T, H, D
@@ -106,9 +106,12 @@ def _name(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) ->
         if forward_wrong and base is not None:
             verdict.notes.append(("forward known", {"found": base.mistakes}))
         return
-    verdict.found, verdict.residual = found.mistakes, found.residual
     returned = sorted({name for one in seen for name in one.gradients})
-    verdict.mistakes = named(verdict.network, found.mistakes, returned)
+    better = (other for other in plainer(verdict.network, found.mistakes, returned)
+              if cost(other) <= cost(found.mistakes) + 1 and _agrees(other, seen))
+    verdict.found = next(better, found.mistakes)
+    verdict.residual = residual(verdict.found, seen)
+    verdict.mistakes = named(verdict.network, verdict.found, returned)
     verdict.verdict = "wrong"
     if forward_wrong and all(one.key.startswith("forward") for one in verdict.mistakes) and returned:
         of = found.mistakes.get("backward.of")

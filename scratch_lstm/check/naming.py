@@ -5,12 +5,14 @@ and c_0 exchanged is one exchange. A mistake keeps the tensors it was seen in. "
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .dictionary import COURSE, DICTIONARY
 from .forward import Mistakes
 
-SHARED_BY_TENSORS = ("order", "scale", "sum", "before", "input", "outer")
+SHARED_BY_TENSORS = ("order", "scale", "sum", "before", "input", "outer", "filled",
+                     *(f"filled.{gate}" for gate in "ifgo"))
 SHARED_BY_GATES = ("forward.bias", "block.b", "slope", "source", "forward.activation")
 
 
@@ -36,8 +38,6 @@ def named(network: str, mistakes: Mistakes, returned: list[str]) -> list[Named]:
     known, left = DICTIONARY[network], dict(mistakes)
     left.pop("backward.of", None)
     _drop_followers(left)
-    if len(returned) == 1:
-        _paths_for_one(left, f"sum.{returned[0]}", network)
     found: list[Named] = []
     while left:
         name, value = next(iter(left.items()))
@@ -48,7 +48,7 @@ def named(network: str, mistakes: Mistakes, returned: list[str]) -> list[Named]:
                         and left[other] == value]
         for other in together:
             del left[other]
-        gates = "".join(known[other].gate or "" for other in together)
+        gates = "".join(dict.fromkeys(known[other].gate or "" for other in together))
         tensors = tuple(dict.fromkeys(t for other in together if (t := known[other].tensor)))
         found.append(_merged(Named(key.site, name, value, gates, tensors, key.equation, key.section),
                              returned))
@@ -69,15 +69,19 @@ def _drop_followers(left: dict[str, str]) -> None:
         left["end.h0"] = "exchanged"
 
 
-def _paths_for_one(left: dict[str, str], name: str, network: str) -> None:
-    """With one tensor alone two names fit: a term of its double sum left out, or a path never taken. A
-    student who returns one tensor is on the way back through time, so the path it is."""
-    if left.get(name) == "k = t only":
-        del left[name]
-        left.update({"path.h": "dropped", **({"path.c": "dropped"} if network == "lstm" else {})})
-    elif left.get(name) == "t = T only":
-        del left[name]
-        left["direct"] = "last"
+def plainer(network: str, mistakes: Mistakes, returned: list[str]) -> Iterator[dict[str, str]]:
+    """Other hypotheses that a reader would think of first; whether they give the same is for the caller to
+    see. Where every sum lacks a term there are two: the sums, or a path that is never taken. A student with
+    one tensor is on the way back through time, and three sums with the same fault are one path."""
+    sums = [f"sum.{name}" for name in returned if f"sum.{name}" in DICTIONARY[network] or name == "delta"]
+    rest = {name: value for name, value in mistakes.items() if name not in sums}
+    if sums and all(mistakes.get(name) == "k = t only" for name in sums):
+        dropped = {"path.h": "dropped", **({"path.c": "dropped"} if network == "lstm" else {})}
+        ends = [name for name in ("end.h0", "end.c0", "from.x") if name in rest]
+        for n in range(len(ends), -1, -1):
+            yield {**{name: value for name, value in rest.items() if name not in ends[:n]}, **dropped}
+    if len(sums) == 1 and mistakes.get(sums[0]) == "t = T only":
+        yield {**rest, "direct": "last"}
 
 
 def _merged(one: Named, returned: list[str]) -> Named:

@@ -19,7 +19,7 @@ import numpy as np
 from .dictionary import keys
 from .forward import Mistakes, forward
 from .observation import BOUND, Observation, error, same
-
+from .problem import GATES
 from .search_deltas import could_be, readings
 from .search_local import local_mistakes
 from .search_tensors import Choice, explain
@@ -95,6 +95,23 @@ def _gives(mistakes: Mistakes, seen: Observation) -> bool:
     return seen.h is not None and same(seen.h, forward(seen.problem, mistakes).h[1:])
 
 
+def never_filled(seen: list[Observation], base: Mistakes) -> dict[str, str]:
+    """The gradients, or their blocks of one gate, that are zero in every entry where they must not be: what
+    is zero tells nothing, so it is said and not explained."""
+    found: dict[str, str] = {}
+    results = [Result(one.problem, base) for one in seen]
+    for key in keys(seen[0].problem.network, "seen"):
+        pairs = [(one.gradients[key.tensor], result.tensor(key.tensor)) for one, result in zip(seen, results)
+                 if key.tensor is not None and key.tensor in one.gradients]
+        if key.gate is not None:
+            n = GATES.index(key.gate)
+            pairs = [(np.split(value, 4)[n], np.split(right, 4)[n]) for value, right in pairs]
+        if f"filled.{key.tensor}" not in found and any(np.any(right) for _, right in pairs) and \
+                not any(np.any(value) for value, _ in pairs):
+            found[key.name] = "zero"
+    return found
+
+
 def backward_mistakes(look: Look, seed: int, base: Mistakes) -> Found | None:
     """The fewest mistakes that, with those of the forward pass, give every returned tensor."""
     seen = [look(*sizes, seed) for sizes in SEARCHED]
@@ -103,7 +120,11 @@ def backward_mistakes(look: Look, seed: int, base: Mistakes) -> Found | None:
     if base.get("forward.order", "")[2:3] == "g" or "left out" in base.values():     # one activation for both
         kinds.append({"backward.of": "names"})
     end = time.process_time() + SECONDS
-    bases = [{**base, **kind} for kind in kinds]
+    zeros = never_filled([*seen, *fresh], base)
+    blocks = {name for name in zeros if name.count(".") == 2}
+    # where the block of a gate is zero, perhaps its delta is: then dx lacks it too
+    without = [{name: value for name, value in zeros.items() if name not in blocks}] if blocks else []
+    bases = [{**base, **kind, **known} for known in [zeros, *without] for kind in kinds]
     locals_of = [local_mistakes(seen[0], full) for full in bases]
     tried: set[frozenset[Any]] = set()
     for most_path, most_own in LEVELS:

@@ -149,10 +149,11 @@ def _explained(delta: Array, table: Table, base: Mistakes) -> Iterator[tuple[Cho
     gates = "".join(table.values)
     expected = base.get("forward.order", gates) if base.get("backward.of") == "own" else gates
     candidates = [table.candidates(block) for block in delta]
-    for shared in sorted(set(candidates[0]).intersection(*candidates[1:])):
+    known = [block for block, row in zip(candidates, delta) if block or np.any(row)]     # zeros tell nothing
+    for shared in sorted(set(known[0]).intersection(*known[1:])):
         local, order = table.shared[shared], ""
         for block, wanted in zip(candidates, expected):
-            options = block[shared]
+            options = block.get(shared, {wanted: ()})
             gate = min(options, key=lambda g: (len(options[g]) + (g != wanted), g != wanted))
             order += gate
             local += tuple(choice for choice in options[gate] if choice not in local)

@@ -32,6 +32,8 @@ def how(one: Named, network: str, language: str, declared: str = "ifgo") -> str:
     if one.key.startswith("forward.bias"):
         other = "one for all" if one.key == "forward.bias" else "another"
         family, value = "forward.bias", value if value in ("none", "twice") else other
+    if family.startswith("filled."):
+        family = "filled.gate"
     if one.key == "forward.activation":
         family = "forward.activation"
     sentence = words.SENTENCES.get((family, value)) or words.SENTENCES[family, "*"]

@@ -57,17 +57,18 @@ SLOPE_C = {                                # the derivative of tanh at c_k, (T, 
 }
 RIGHT_FACTOR = {"i": "g", "f": "c_{k-1}", "g": "i", "o": "tanh c_k", "c": "o"}
 FACTORS = {                                # what people write in place of the right one
-    "i": ("i", "missing", "c_{k-1}", "c_k", "f", "z_g"),
-    "f": ("c_k", "c_{k-2}", "missing", "h_{k-1}", "tanh c_{k-1}", "g", "f"),
-    "g": ("g", "missing", "f", "o", "c_{k-1}"),
-    "o": ("c_k", "missing", "tanh c_{k-1}", "c_{k-1}", "h_k", "g"),
+    "i": ("i", "missing", "c_{k-1}", "c_k", "f", "z_g", "0"),
+    "f": ("c_k", "c_{k-2}", "missing", "h_{k-1}", "tanh c_{k-1}", "g", "f", "0"),
+    "g": ("g", "missing", "f", "o", "c_{k-1}", "0"),
+    "o": ("c_k", "missing", "tanh c_{k-1}", "c_{k-1}", "h_k", "g", "0"),
     "c": ("missing", "i", "f", "o (1 - o)", "tanh c_k"),
 }
 
 
 FACTOR = {
     "i": lambda s: s.a[:, 0], "f": lambda s: s.a[:, 1], "g": lambda s: s.a[:, 2], "o": lambda s: s.a[:, 3],
-    "missing": lambda s: np.ones_like(s.squashed), "z_g": lambda s: s.z[:, 2],
+    "missing": lambda s: np.ones_like(s.squashed), "0": lambda s: np.zeros_like(s.squashed),
+    "z_g": lambda s: s.z[:, 2],
     "c_k": lambda s: s.c[1:], "c_{k-1}": lambda s: s.previous_c,
     "c_{k-2}": lambda s: s.c[[max(k - 1, 0) for k in s.sources_c]],
     "h_k": lambda s: s.h[1:], "h_{k-1}": lambda s: s.previous_h,

@@ -53,6 +53,15 @@ def scale(value: str, T: int, H: int) -> float:
             "sum over H": float(H)}.get(value, 1.0)
 
 
+def blocks_of(name: str, value: Array, network: str, m: Mistakes) -> list[Array]:
+    """Views of what is zero in every entry: the tensor, or the blocks of some gates."""
+    if f"filled.{name}" in m:
+        return [value]
+    if network == "rnn" or name not in ("W", "U", "b"):
+        return []
+    return [block for gate, block in zip(GATES, np.split(value, 4)) if f"filled.{gate}.{name}" in m]
+
+
 class Result:
     """The gradients of one problem under some mistakes, each computed when it is asked for."""
 
@@ -76,7 +85,10 @@ class Result:
         m = {**self.mistakes, **(own or {})}
         T, H, _ = self.problem.sizes
         value = self._vector(name, m) if name in ("x", "h0", "c0") else self._sum(name, m)
-        return value * scale(m.get(f"scale.{name}", ""), T, H)
+        value = value * scale(m.get(f"scale.{name}", ""), T, H)
+        for block in blocks_of(name, value, self.problem.network, m):
+            block[...] = 0
+        return value
 
     def all(self) -> dict[str, Array]:
         """Every tensor of the network."""

@@ -81,6 +81,9 @@ SENTENCES = {
         "{tensors}: each tensor is clipped to a norm; a backward pass returns the gradient itself.",
     ("clip", "norm of all"):
         "{tensors}: all tensors are clipped to one norm; a backward pass returns the gradient itself.",
+    ("filled", "zero"): "{tensors}: zero in every entry: nothing has been added to it.",
+    ("filled.gate", "zero"):
+        "{tensors}: the block of gate {gates} is zero in every entry: nothing has been added to it.",
     ("end.h0", "exchanged"): "dh_0 and dc_0 are exchanged.",
     ("from.x", "last step only"): "dx_k is given at the last step only; every step has one.",
     ("from.x", "reversed"): "the rows of dx are in reversed order.",
@@ -104,7 +107,7 @@ SITES = {
     "input-of-sum": "what delta is multiplied by", "bias-delta": "the gradient of the bias",
     "gate-order": "the order of the returned blocks", "initial-state": "the gradient of the first state",
     "input-gradient": "the gradient of x", "scaled": "the size of a gradient",
-    "course-sum": "the double sum over t, k",
+    "course-sum": "the double sum over t, k", "never-filled": "a gradient that stays zero",
 }
 LINES = {
     "verdict": "{file}: {verdict}", "stage": "  {stage}: {state}", "missing": "not written yet: {names}",

@@ -62,6 +62,8 @@ SENTENCES = {
     ("clip", "value"): "{tensors}：各元素被截断；反向传播应返回梯度本身。",
     ("clip", "norm"): "{tensors}：每个梯度各按范数截断；反向传播应返回梯度本身。",
     ("clip", "norm of all"): "{tensors}：所有梯度一起按范数截断；反向传播应返回梯度本身。",
+    ("filled", "zero"): "{tensors}：所有元素都是零：还没有往里累加任何东西。",
+    ("filled.gate", "zero"): "{tensors}：{gates} 门的一块全是零：还没有往里累加任何东西。",
     ("end.h0", "exchanged"): "dh_0 与 dc_0 互换了。",
     ("from.x", "last step only"): "只给出了最后一步的 dx_k，每一步都应有。",
     ("from.x", "reversed"): "dx 的各行次序颠倒了。",
@@ -83,6 +85,7 @@ SITES = {
     "input-of-sum": "与误差项相乘的量", "bias-delta": "偏置的梯度",
     "gate-order": "返回的各块的次序", "initial-state": "初始状态的梯度",
     "input-gradient": "x 的梯度", "scaled": "梯度的大小", "course-sum": "对 t、k 的二重求和",
+    "never-filled": "一直为零的梯度",
 }
 LINES = {
     "verdict": "{file}：{verdict}", "stage": "  {stage}：{state}", "missing": "尚未写：{names}",
