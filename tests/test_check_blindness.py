@@ -62,7 +62,7 @@ def test_a_check_that_accepts_all_or_nothing():
     assert len(found.hidden) == found.tried == len(list(planted("rnn")))
     found = blindness(lambda forward, backward: False)
     assert not found.accepts_right and LINES["en"]["refuses"].format(file="f") in as_text(found, "f", "en")
-    assert look_at_check("x = 1", "f").notes[0][0] == "no function"
+    assert look_at_check("x = 1", "f").remarks[0][0] == "no function"
 
 
 def test_a_check_with_a_reference_sees_everything():
@@ -94,7 +94,7 @@ def test_each_change_takes_the_property_away(name):
 def test_the_networks_that_a_check_gets_are_right_without_a_mistake():
     p = draw("lstm", 3, 2, 4, 0)
     network = Network("lstm", "ifgo", {})
-    h, cache = network.forward(*p.arguments)
+    h, cache = network.forward(*p.arguments.values())
     gradients = network.backward(p.dh, cache)
     right = Result(p, {})
     assert np.array_equal(h, right.states.h[1:]) and network.asked == set()
@@ -131,4 +131,4 @@ def test_functions_that_keep_something_are_not_named():
         return {**backward(dh, cache), "b": backward(dh, cache)["b"] + total["b"]}
 
     verdict = check(forward, adds, network="rnn").verdict
-    assert verdict.verdict == "unknown" and not verdict.mistakes and verdict.notes == [("keeps state", {})]
+    assert verdict.verdict == "unknown" and not verdict.mistakes and verdict.remarks == [("keeps state", {})]

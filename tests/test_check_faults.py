@@ -19,7 +19,7 @@ from scratch_lstm.check.networks import planted
 from scratch_lstm.check.problem import Problem
 from scratch_lstm.check.tensors import Result
 
-SMALL = dict(seed=0, T=3, D=2, H=2)
+SMALL = dict(seed=0, T=4, D=2, H=2)
 TESTS = {
     "lstm": [lambda: inner(test_lstm_textbook.test_gradients_equal_the_complex_step)(uses="h", **SMALL),
              test_lstm_textbook.test_states_by_hand,

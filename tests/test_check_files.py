@@ -8,7 +8,7 @@ from helpers.check_sources import LSTM, RNN, WRONG_LSTM, WRONG_RNN, with_line
 
 import scratch_lstm
 from scratch_lstm.check.checking import check_source
-from scratch_lstm.check.report import note_text
+from scratch_lstm.check.report import remark_text
 from scratch_lstm.check.sentences import how
 from scratch_lstm.check.template import TEMPLATES
 
@@ -28,7 +28,7 @@ def verdict_of(source):
 def test_a_right_file_is_right(source):
     verdict = verdict_of(source)
     assert verdict.verdict == "right" and verdict.residual <= 1e-13
-    assert not verdict.mistakes and not verdict.notes
+    assert not verdict.mistakes and not verdict.remarks
     assert set(verdict.stages.values()) == {"right"}
 
 
@@ -40,7 +40,7 @@ def test_a_wrong_line_is_named(source, case):
     dictionary."""
     _, line, wrong, site, gate = case
     verdict = verdict_of(with_line(source, line, wrong))
-    assert verdict.verdict == "wrong", (verdict.where, verdict.notes)
+    assert verdict.verdict == "wrong", (verdict.where, verdict.remarks)
     assert [(one.site, one.gate) for one in verdict.mistakes] == [(site, gate)]
     assert verdict.residual <= 1e-9
 
@@ -49,8 +49,8 @@ def test_a_wrong_line_is_named(source, case):
 def test_what_nobody_foresaw_is_unknown(source, network):
     verdict = verdict_of(with_line(source, "db += delta", "db += np.cos(delta)"))
     assert verdict.verdict == "unknown" and not verdict.mistakes
-    assert verdict.where["pass"] == "backward" and verdict.where["tensors"] == ["b"]
-    assert verdict.where["steps"] == "one step"
+    assert verdict.where.pass_ == "backward" and verdict.where.tensors == ["b"] and verdict.where.least == 1
+    assert verdict.where.deltas_right and verdict.stages["sums"] == "wrong"
 
 
 def test_a_path_cut_after_some_steps_is_not_right():
@@ -84,7 +84,7 @@ def test_a_consistent_wrong_forward_pass_is_the_only_mistake():
     source = LSTM.replace("h = o * np.tanh(c)", "h = o * c").replace("o * (1 - np.tanh(c) ** 2)", "o")
     verdict = verdict_of(source.replace("do = d * np.tanh(c)", "do = d * c"))
     assert [one.site for one in verdict.mistakes] == ["forward-tanh-of-c"]
-    assert ("backward fits", {}) in verdict.notes
+    assert ("backward fits", {}) in verdict.remarks
 
 
 # What is not written yet
@@ -93,11 +93,11 @@ def test_the_template_filled_in_step_by_step():
     """Nothing, the forward pass, db alone with a mistake, then right, then all."""
     template = TEMPLATES["lstm"]
     verdict = verdict_of(template)
-    assert verdict.verdict == "error" and verdict.notes[0][0] == "nothing written"
+    assert verdict.verdict == "error" and verdict.remarks[0][0] == "nothing written"
     head, back = LSTM.split("def backward")
     stub = "\n\ndef backward(dh, cache):\n    raise NotImplementedError\n"
     verdict = verdict_of(head + stub)
-    assert verdict.verdict == "right" and verdict.missing == ["backward"]
+    assert verdict.verdict == "incomplete" and verdict.missing == ["backward"]
     assert verdict.stages == {"forward": "right", "one step": "not written", "through time": "not written",
                               "sums": "not written", "ends": "not written"}
     only_b = LSTM.replace('{"W": dW, "U": dU, "b": db, "x": dx, "h0": dh_next, "c0": dc_next}', '{"b": db}')
@@ -106,7 +106,7 @@ def test_the_template_filled_in_step_by_step():
     assert verdict.missing == ["U", "W", "x", "h0", "c0"]
     assert verdict.stages["forward"] == verdict.stages["one step"] == "right"
     assert verdict.stages["through time"] == "wrong" and verdict.stages["ends"] == "not written"
-    assert verdict_of(only_b).verdict == "right"
+    assert verdict_of(only_b).verdict == "incomplete"
     one_step = with_line(with_line(only_b, "dh_next = U.T @ delta", "pass"), "dc_next = dc * f\n", "pass\n")
     verdict = verdict_of(one_step)
     assert [one.site for one in verdict.mistakes] == ["path-through-h", "path-through-c"]
@@ -116,7 +116,7 @@ def test_the_template_filled_in_step_by_step():
 
 def test_a_backward_pass_alone_gets_a_cache():
     delta = (Path(__file__).parent / "helpers" / "check_forms" / "delta_lstm.py").read_text()
-    assert verdict_of(delta).verdict == "right"
+    assert verdict_of(delta).verdict == "incomplete" and verdict_of(delta).missing == ["forward", "backward"]
     wrong = verdict_of(with_line(delta, "dc * f", "dc"))
     assert [(one.site, one.value) for one in wrong.mistakes] == [("path-through-c", "without f")]
     assert wrong.stages["sums"] == "not written" and wrong.stages["forward"] == "not written"
@@ -127,8 +127,10 @@ def test_a_backward_pass_alone_gets_a_cache():
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
 def test_other_people_s_forms_are_read(path):
     verdict = verdict_of(path.read_text(encoding="utf-8"))
-    assert verdict.verdict == "right" and verdict.residual <= 1e-13, (verdict.where, verdict.notes)
-    if "delta" not in path.stem:                         # that one has nothing but the deltas
+    only_deltas = "delta" in path.stem                   # that one has nothing but the deltas
+    assert verdict.verdict == ("incomplete" if only_deltas else "right"), (verdict.where, verdict.remarks)
+    assert verdict.residual <= 1e-13
+    if not only_deltas:
         assert set(verdict.stages.values()) == {"right"} and not verdict.missing
 
 
@@ -144,14 +146,14 @@ def test_other_people_s_forms_are_read(path):
 def test_mistakes_in_other_people_s_forms_are_named(stem, line, wrong, site):
     source = next(path for path in FORMS if path.stem == stem).read_text(encoding="utf-8")
     verdict = verdict_of(with_line(source, line, wrong))
-    assert [one.site for one in verdict.mistakes] == [site], (verdict.where, verdict.notes)
+    assert [one.site for one in verdict.mistakes] == [site], (verdict.where, verdict.remarks)
 
 
 def test_a_loss_with_another_forward_pass_is_said_to_be_another_loss():
     source = next(path for path in FORMS if path.stem == "loss_rnn").read_text(encoding="utf-8")
     assert set(verdict_of(source).stages.values()) == {"right"}
     verdict = verdict_of(with_line(source, "np.tanh(U", "np.sin(U"))
-    assert verdict.verdict == "error" and verdict.notes == [("another loss", {})]
+    assert verdict.verdict == "error" and verdict.remarks == [("another loss", {})]
 
 
 def test_any_loss_is_compared_with_its_own_differences():
@@ -161,7 +163,11 @@ def test_any_loss_is_compared_with_its_own_differences():
               '{"a": np.cos(p["a"]) * np.sum(p["b"] ** 3), "b": 3 * p["b"] ** 2 * np.sum(np.sin(p["a"]))}\n')
     assert verdict_of(source).verdict == "right"
     verdict = verdict_of(source.replace("3 * p", "2 * p"))
-    assert verdict.verdict == "unknown" and verdict.where["tensors"] == ["b"]
+    assert verdict.verdict == "unknown" and verdict.where.tensors == ["b"] and verdict.where.right == ["a"]
+    assert verdict.where.multiples == {"b": 0.666667} and set(verdict.stages.values()) == {"not looked at"}
+    kinked = ('import numpy as np\nFORM = "loss"\nPARAMETERS = {"a": np.zeros(2)}\n\n\n'
+              'def loss(p):\n    return np.sum(np.maximum(p["a"], 0)), {"a": np.ones(2)}\n')
+    assert verdict_of(kinked).remarks == [("not smooth", {"names": "da"})]
 
 
 # What a file may do
@@ -221,11 +227,11 @@ RETURNED = '{"W": dW, "U": dU, "b": db, "x": dx, "h0": dh_next, "c0": dc_next}'
 ])
 def test_an_error_says_what_and_where(source, code):
     verdict = verdict_of(source)
-    assert verdict.verdict == "error" and verdict.notes[0][0] == code
+    assert verdict.verdict == "error" and verdict.remarks[0][0] == code
     for language in ("en", "zh"):
-        assert note_text(*verdict.notes[0], language)
+        assert remark_text(*verdict.remarks[0], language)
     if "undefined" in source:
-        assert verdict.notes[0][1]["line"] == 1 + source[:source.index("undefined")].count("\n")
+        assert verdict.remarks[0][1]["line"] == 1 + source[:source.index("undefined")].count("\n")
 
 
 def test_float32_is_rounding_and_a_mistake_in_float32_is_none():
@@ -233,7 +239,7 @@ def test_float32_is_rounding_and_a_mistake_in_float32_is_none():
                        "    x, h0, W, U, b = (v.astype(np.float32) for v in (x, h0, W, U, b))\n"
                        "    h = [h0]\n")
     verdict = verdict_of(single)
-    assert verdict.verdict == "right" and verdict.notes[0][0] == "float32"
+    assert verdict.verdict == "right" and verdict.remarks[0][0] == "float32"
     assert 1e-9 < verdict.residual < 1e-5
     assert verdict_of(with_line(single, "dh_next = U.T @ delta", "dh_next = U @ delta")).verdict == "unknown"
     assert verdict_of(with_line(RNN, "db += delta", "db += delta * (1 + 1e-6)")).verdict == "unknown"

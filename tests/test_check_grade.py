@@ -49,7 +49,7 @@ def test_a_hostile_folder(tmp_path, monkeypatch):
     rows, changed = grade(paths, "en", seconds=6, megabytes=512, jobs=2, progress=False)
     for path, found in zip(paths, rows):
         _, verdict, words = HOSTILE[path.name]
-        assert found["verdict"] == verdict and words in found["sites"] + found["notes"], found
+        assert found["verdict"] == verdict and words in found["sites"] + found["remarks"], found
     assert changed == [tmp_path / "a_right.py"]
     assert rows[1]["stage"] == "through time" and rows[0]["stage"] == "all" and rows[2]["stage"] == ""
     left = [pid for pid in os.listdir("/proc") if pid.isdigit() and belongs(pid, tmp_path)]
@@ -66,8 +66,8 @@ def belongs(pid, folder):
 
 
 def test_the_table_is_written_whole_and_is_harmless(tmp_path):
-    answer = {"verdict": "error", "stages": {}, "mistakes": [], "not_written": [],
-              "notes": ["=cmd|' /C calc'!A0"],
+    answer = {"verdict": "error", "stages": {}, "mistakes": [], "missing": [],
+              "remarks": ["=cmd|' /C calc'!A0"],
               "residual": None}
     file = tmp_path / "grades.csv"
     write_csv(file, [row(tmp_path / "学生.py", answer, 0.5)])
@@ -75,7 +75,7 @@ def test_the_table_is_written_whole_and_is_harmless(tmp_path):
     assert data.startswith(b"\xef\xbb\xbf") and list(tmp_path.iterdir()) == [file]
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
     assert tuple(rows[0]) == COLUMNS and rows[0]["file"].endswith("学生.py")
-    assert rows[0]["notes"].startswith("'=")
+    assert rows[0]["remarks"].startswith("'=")
 
 
 def test_the_command_grades(tmp_path, capsys):

@@ -36,9 +36,15 @@ loops, crashes, exits, floods of output and leftover processes. It does not prot
 process can read, change and delete whatever you can, use the network, and falsify its own row. For strangers'
 files use a container or an account of its own.
 
-exit status: 0 right, 1 wrong or unknown (--blindness: some mistake is let through), 2 error;
+verdicts: right (the forward pass and the gradient of every parameter were compared and agree), incomplete
+(what is there is right, something is not written), wrong (the named mistakes together give the file's output),
+unknown (something is wrong, and no known mistake gives it), error (the file cannot be read or run).
+By design, not by mistake: START = "zero" (the first states are zero), LOSS = "last" (the loss is at the last
+step); without these lines both are found and said. START = "given", LOSS = "all": then they are mistakes.
+
+exit status: 0 right, 1 wrong or unknown (--blindness: some mistake is let through), 2 error, 3 incomplete;
 with --grade 0 when the table is made, whatever is in it"""
-STATUS = {"right": 0, "wrong": 1, "unknown": 1, "error": 2}
+STATUS = {"right": 0, "wrong": 1, "unknown": 1, "error": 2, "incomplete": 3}
 
 
 def parser() -> argparse.ArgumentParser:

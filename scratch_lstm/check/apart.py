@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from .evidence import Where
+from .report import VERSION
 from .sentences import WORDS
 
 MARK = "SCRATCH_LSTM_CHECK"
@@ -62,11 +64,11 @@ def run_apart(source: str, path: Path, name: str, language: str, hint: int, seco
 def failed(name: str, language: str, code: str, details: dict[str, Any]) -> dict[str, Any]:
     """The answer for a file that gave none."""
     words = WORDS[language]
-    note = words.NOTES[code].format(**details)
+    note = words.REMARKS[code].format(**details)
     verdict = words.LINES["verdict"].format(file=name, verdict=words.VERDICTS["error"])
-    where: dict[str, Any] = {"pass": None, "tensors": [], "gates": [], "steps": None}
-    return {"json": {"verdict": "error", "mistakes": [], "where": where, "residual": None, "not_written": [],
-                     "notes": [note], "stages": {}}, "text": f"{verdict}\n\n{note}\n"}
+    return {"json": {"version": VERSION, "verdict": "error", "network": None, "remarks": [note], "mistakes": [],
+                     "stages": {}, "where": Where().as_dict(), "residual": None, "missing": []},
+            "text": f"{verdict}\n\n{note}\n"}
 
 
 def _search_path() -> str:

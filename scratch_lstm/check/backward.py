@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from .forward import Array, Mistakes, States, for_backward, gates_of
+from .forward import Array, Mistakes, States, for_backward, gates_of, recurrent
 from .problem import GATES, Problem
-from .slopes import coefficients
+from .slopes import cell_slope_of, coefficients
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,22 @@ def between(value: str, slopes: Array, s: States, k: int) -> Array:
     return slopes[min(k + 1, len(slopes) - 1) if value == "f' of k+1" else k]
 
 
+def kept(value: str, T: int, k: int) -> Array:
+    """(T, 1), T losses: which of them, L_t, go on from step k+1 to step k of the book, in a pass that is cut: each after n
+    steps ("window of n"), or all of them between two pieces of n steps; derivations/, 4.5."""
+    n = int(value.rpartition(" ")[2]) if value else T
+    if value.startswith("pieces"):
+        return np.full((T, 1), k % n != 0 or k == 0)
+    return (np.arange(T) < k - 1 + n)[:, None] | (k == 0)
+
+
+def clipped(m: Mistakes, what: str, value: Array) -> Array:
+    """The value, or cut to [-c, c] where "clip" names it: "dh 5.0", "dh and dc 5.0"."""
+    names, _, limit = m.get("clip", "").rpartition(" ")
+    cut = what == names or names == "dh and dc" and what in ("dh", "dc")
+    return np.clip(value, -float(limit), float(limit)) if cut else value
+
+
 def ends(m: Mistakes) -> tuple[str, str]:
     """What happens at h_0 and c_0: as at every step, if nothing else is said; a path that is dropped
     between the steps is not thereby dropped here."""
@@ -95,7 +111,8 @@ def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
     s = for_backward(s, m)
     lstm = problem.network == "lstm"
     gates = gates_of(problem.network)
-    U, W = problem.U.reshape(len(gates), H, H), problem.W.reshape(len(gates), H, -1)
+    own = m.get("backward.of") == "own"
+    U, W = recurrent(problem, m if own else {}), problem.W.reshape(len(gates), H, -1)
     A, A_before, C = coefficients(s, problem.network, m)
     own_order = m.get("forward.order", GATES) if m.get("backward.of") == "own" else GATES
     blocks = [GATES.index(gate) for gate in own_order] if lstm else [0]
@@ -103,38 +120,49 @@ def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
     source = np.array([m.get(f"source.{gate}", "dh" if gate == "o" else "dc") == "dh" for gate in GATES])
     path_h, path_c, cell = m.get("path.h", "right"), m.get("path.c", "right"), m.get("cell", "right")
     end_h, end_c = ends(m)
-    own = m.get("backward.of") == "own"
+    cut = m.get("cut", "")
+    slope_c = cell_slope_of(s, m) if lstm else s.squashed
     from_h, from_c = (s.sources_h, s.sources_c) if own else (list(range(T)), list(range(T)))
     steps = list(range(T)) if m.get("loop") == "forward" else list(range(T))[::-1]
-    at_h, at_c = np.zeros((T + 2, T, H)), np.zeros((T + 2, T, len(problem.c0)))   # dL_t/dh, dL_t/dc
     given = direct(problem.dh, m.get("direct", "right"))
+    if "clip" in m:                        # no longer linear: all losses together, in one row
+        given = given.sum(axis=0, keepdims=True)
+    R = len(given)
+    at_h, at_c = np.zeros((T + 2, R, H)), np.zeros((T + 2, R, len(problem.c0)))   # dL_t/dh, dL_t/dc
     at_h[1:T + 1] = given.transpose(1, 0, 2)
-    z, a = np.zeros((T, T, len(gates), H)), np.zeros((T, T, len(gates), H))
+    z, a = np.zeros((R, T, len(gates), H)), np.zeros((R, T, len(gates), H))
     for n, k in enumerate(steps):
-        dh = at_h[k + 1]
+        dh = clipped(m, "dh with the loss", at_h[k + 1])
         to_h, to_c = (k + 2, k + 2) if m.get("loop") == "forward" else (from_h[k], from_c[k])
         if lstm:
             local, carried = dh * C[k], at_c[k + 1]
             if cell == "h part at the last step only" and n:
                 local = 0 * local
+            if cell == "carry times tanh'":
+                carried = carried * slope_c[k]
             dc = carried + local
             gated = {"gates without carry": local, "gates from carry": carried if n else dc}.get(cell, dc)
             above = np.where(source[:, None], dh[:, None], gated[:, None])            # (T, 4, H)
             z[:, k], a[:, k] = above * A[k], above * A_before[k]
+            if "product" in m:
+                z[:, k] = z[:, k].sum(axis=2, keepdims=True)
             z[:, k], a[:, k] = z[:, k, exchanged], a[:, k, exchanged]
             value = end_c if n == T - 1 else path_c
-            at_c[to_c] += along_c(value, dc, local, s.a[:, 1], k, s)
+            carry = clipped(m, "dc", along_c(value, dc, local, s.a[:, 1], k, s))
+            at_c[to_c] += kept(cut, R, k) * carry
         else:
             slope = between(m.get("between", ""), A[:, 0], s, k)
             z[:, k] = (given[:, k] * A[k, 0] + (dh - given[:, k]) * slope)[:, None]
+            if "product" in m:
+                z[:, k] = z[:, k].sum(axis=2, keepdims=True)
             a[:, k] = dh[:, None]
-        z[:, k], a[:, k] = z[:, k, blocks], a[:, k, blocks]
+        z[:, k], a[:, k] = clipped(m, "δ", z[:, k, blocks]), a[:, k, blocks]
         value = end_h if n == T - 1 else path_h
         later = value == "delta of k+2" and n
         d, d_before = (z[:, steps[n - 1]], a[:, steps[n - 1]]) if later else (z[:, k], a[:, k])
         if value == "delta of k+2" and not n:
             d = 0 * d
         arrives = dh if value == "no U^T" else through(U, d, d_before, value, W)
-        at_h[to_h] += arrives
+        at_h[to_h] += kept(cut, R, k) * clipped(m, "dh", arrives)
     end = T + 1 if m.get("loop") == "forward" else 0
     return Deltas(z, a, at_h[end].sum(axis=0), at_c[end].sum(axis=0) if lstm else problem.c0)

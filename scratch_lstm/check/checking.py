@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from .blindness import Blindness, blindness
+from .evidence import NOT_LOOKED_AT, STAGES
 from .forms_batch import BATCHED
 from .forms_loss import LOSS, of_any_loss
 from .forms_torch import TORCH
 from .judge import Verdict, judge
+from .known import Remarks
 from .look import PLAIN, Form, Looker
 from .problem import GATES
 from .program import NotWritten, Program, StudentError, call, function_of
 
-DIFFERENCES = 1e-7       # what central differences can be trusted to, see derivations/, page 10
 FORMS: dict[str, Form] = {"plain": PLAIN, **BATCHED, "torch": TORCH, "loss": LOSS}
 
 
@@ -25,15 +26,13 @@ def check_source(source: str, path: str) -> tuple[Verdict, str]:
         if not isinstance(form, str) or form not in FORMS:
             raise StudentError("form", value=form, known=", ".join(sorted(FORMS)))
         if form == "loss" and program.setting("PARAMETERS", None) is not None:
-            errors = of_any_loss(program)
-            missing = [str(name) for name in program.settings["PARAMETERS"] if name not in errors]
-            return _any_loss(errors, missing), "ifgo"
+            return _any_loss(program), "ifgo"
         look = Looker(program, FORMS[form])
         return judge(look), look.gates
     except NotWritten:
-        return Verdict("error", notes=[("nothing written", {})]), "ifgo"
+        return Verdict("error", remarks=[("nothing written", {})]), "ifgo"
     except StudentError as problem:
-        return Verdict("error", notes=[(problem.code, problem.details)]), "ifgo"
+        return Verdict("error", remarks=[(problem.code, problem.details)]), "ifgo"
 
 
 def look_at_check(source: str, path: str) -> Blindness | Verdict:
@@ -50,17 +49,22 @@ def look_at_check(source: str, path: str) -> Blindness | Verdict:
 
         return blindness(check, program.network, program.gates if program.network == "lstm" else GATES)
     except NotWritten:
-        return Verdict("error", notes=[("nothing written", {})])
+        return Verdict("error", remarks=[("nothing written", {})])
     except StudentError as problem:
-        return Verdict("error", notes=[(problem.code, problem.details)])
+        return Verdict("error", remarks=[(problem.code, problem.details)])
 
 
-def _any_loss(errors: dict[str, float], missing: list[str]) -> Verdict:
+def _any_loss(program: Program) -> Verdict:
     """The verdict on gradients of a loss of the file's own, from differences of that loss."""
-    if not errors:
-        return Verdict("error", notes=[("nothing written", {})])
-    wrong = [name for name, error in errors.items() if not error <= DIFFERENCES]
-    verdict = Verdict("unknown" if wrong else "right", residual=max(errors.values()), missing=missing,
-                      notes=[("any loss", {})])
-    verdict.where = {"pass": "backward" if wrong else None, "tensors": wrong, "gates": [], "steps": None}
-    return verdict
+    where, worst = of_any_loss(program)
+    compared = [*where.tensors, *where.right, *where.cannot_tell]
+    missing = [str(name) for name in program.settings["PARAMETERS"] if str(name) not in compared]
+    if not compared:
+        return Verdict("error", remarks=[("nothing written", {})])
+    remarks: Remarks = [("any loss", {})]
+    if where.cannot_tell and not where.tensors:
+        names = ", ".join(f"d{name}" for name in where.cannot_tell)
+        return Verdict("error", where=where, remarks=[("not smooth", {"names": names})], missing=missing)
+    verdict = "unknown" if where.tensors else "incomplete" if missing else "right"
+    return Verdict(verdict, where=where, residual=float("inf") if where.tensors else worst, missing=missing,
+                   returned=compared, remarks=remarks, stages=dict.fromkeys(STAGES, NOT_LOOKED_AT))

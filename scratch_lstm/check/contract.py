@@ -44,10 +44,10 @@ def answer(program: Program, theirs: Problem, gates: str) -> Answer:
     names, path, problem = program.fresh(), program.path, theirs
     missing: list[str] = []
     if problem.network == "lstm" and ("cell_forward" in names or "cell_backward" in names):
-        return _step_by_step(names, path, theirs)
+        return _step_by_step(program, names, theirs)
     h, cache = None, None
     try:
-        h, cache = _forward(names, path, theirs)
+        h, cache = _forward(program, names, theirs)
     except NotWritten:
         missing.append("forward")
         cache = given_cache(theirs, gates)
@@ -56,7 +56,8 @@ def answer(program: Program, theirs: Problem, gates: str) -> Answer:
         try:
             if "backward" not in names:
                 raise NotWritten("backward")
-            result = _on_cache(path, "backward", names["backward"], theirs.dh, cache, h is None)
+            dh = program.give("dh", theirs.dh)
+            result = _on_cache(path, "backward", names["backward"], dh, cache, h is None)
             if not isinstance(result, dict):
                 raise StudentError("no dict", where="backward", kind=kind_of(result))
             returned = {name: value for name, value in result.items() if value is not None}
@@ -66,18 +67,19 @@ def answer(program: Program, theirs: Problem, gates: str) -> Answer:
     if "delta" in names:
         try:
             if h is not None:                         # the cache may be used up
-                h, cache = _forward(names, path, theirs)
-            delta = _on_cache(path, "delta", names["delta"], theirs.dh, cache, h is None)
+                h, cache = _forward(program, names, theirs)
+            delta = _on_cache(path, "delta", names["delta"], program.give("dh", theirs.dh), cache, h is None)
             returned = {**returned, "delta": delta}
         except NotWritten:
             missing.append("delta")
     return h, returned, missing
 
 
-def _forward(names: dict[str, Any], path: str, problem: Problem) -> tuple[Array, Any]:
+def _forward(program: Program, names: dict[str, Any], problem: Problem) -> tuple[Array, Any]:
     if "forward" not in names:
         raise NotWritten("forward")
-    result = call(path, "forward", names["forward"], *problem.arguments)
+    given = (program.give(name, array) for name, array in problem.arguments.items())
+    result = call(program.path, "forward", names["forward"], *given)
     if not isinstance(result, (tuple, list)) or len(result) != 2:
         raise StudentError("no pair", where="forward", kind=kind_of(result))
     return np.array(as_array(result[0], "h")), result[1]
@@ -93,15 +95,16 @@ def _on_cache(path: str, where: str, function: Any, dh: Array, cache: Any, made_
         raise
 
 
-def _step_by_step(names: dict[str, Any], path: str, p: Problem) -> Answer:
+def _step_by_step(program: Program, names: dict[str, Any], p: Problem) -> Answer:
     """The loop over the steps is the checker's own: a file of one step can be wrong in that step only."""
-    T, H, _ = p.sizes
+    path, give, (T, H, _) = program.path, program.give, p.sizes
     h, c, caches, states = p.h0, p.c0, [], []
     if "cell_forward" not in names or "cell_backward" not in names:
         raise StudentError("half a step")
     for k in range(T):
         try:
-            result = call(path, "cell_forward", names["cell_forward"], p.x[k], h, c, p.W, p.U, p.b)
+            result = call(path, "cell_forward", names["cell_forward"], give("x", p.x[k]), give("h", h),
+                          give("c", c), give("W", p.W), give("U", p.U), give("b", p.b))
         except NotWritten:
             return None, {}, ["cell_forward", "cell_backward"]
         if not isinstance(result, (tuple, list)) or len(result) != 3:
@@ -114,7 +117,8 @@ def _step_by_step(names: dict[str, Any], path: str, p: Problem) -> Answer:
     missing: list[str] = []
     for k in reversed(range(T)):
         try:
-            d = call(path, "cell_backward", names["cell_backward"], p.dh[k] + dh, dc, caches[k])
+            d = call(path, "cell_backward", names["cell_backward"], give("dh", p.dh[k] + dh), give("dc", dc),
+                     caches[k])
         except NotWritten:
             return np.array(states), {}, ["cell_backward"]
         if not isinstance(d, dict):

@@ -22,7 +22,7 @@ from .slopes import FACTORS, LOGISTIC, SLOPE_C, TANH
 ORDERS = tuple("".join(order) for order in permutations(GATES))[1:]
 SOME_GATES = tuple(f"only {''.join(some)}" for n in (1, 2, 3) for some in combinations(GATES, n))
 SUMS = ("last", "first", "mean", "without the first", "without the last", "t times k = 1", "counted twice",
-        "k = t only", "t = T only")
+        "k = t only", "t = T only", "last twice")
 COURSE = ("t times k = 1", "counted twice", "k = t only", "t = T only")
 SCALES = ("half", "twice", "minus", "mean over T", "mean over H", "sum over H")
 
@@ -60,7 +60,8 @@ def _input(tensor: str, values: tuple[str, ...], equation: str, section: str) ->
 
 
 _INPUT_W = ("x_{k-1}", "x_{k+1}", "x_{k-1} or x_T", "h_{k-1}", "h_k")
-_INPUT_U = ("h_k", "x_k", "h_{k-2}", "h_0", "h_{k-1}, h_0 = 0", "h_{k-1}, h_1 for h_0")
+_INPUT_U = ("h_k", "x_k", "h_{k-2}", "h_0", "h_{k-1}, h_0 = 0", "h_{k-1}, h_1 for h_0",
+            "h_{k-1}, h_T for h_0", "h_{k-2}, h_T for h_{-1}", "h_T, h_0 for k = 1")
 _FROM_X = ("other matrix", "not transposed", "zero", "step before", "step after", "last step only",
            "reversed",
            "before f'", "k = t only")
@@ -74,7 +75,12 @@ _SUMMED = (("W", "(6.40)", "2.5"), ("U", "(6.39)", "2.4"), ("b", "(6.41)", "2.5"
 _FILLED = [Key(f"filled.{tensor}", "seen", "never-filled", ("zero",), equation, section, tensor=tensor)
            for tensor, equation, section in (*_SUMMED, ("delta", "(6.36)", "2.3"))]
 
-_SHARED = [Key("direct", "path", "direct-loss", _DIRECT, "(6.30)", "4.2"),
+_CUT = ("window of 2", "window of 3", "pieces of 2", "pieces of 3")     # the search finds any number
+
+_SHARED = [Key("cut", "path", "cut-through-time", _CUT, "(6.31)", "4.5"),
+           Key("columns", "tensor", "columns-of-joint-matrix", ("exchanged",), "(6.40)", "2.5"),
+           Key("product", "local", "entrywise-product", ("of vectors",), "(6.36)", "2.3"),
+           Key("direct", "path", "direct-loss", _DIRECT, "(6.30)", "4.2"),
            *_input("U", _INPUT_U, "(6.39)", "2.4"), *_sums("U", "(6.39)", "2.4"),
            *_input("W", _INPUT_W, "(6.40)", "2.5"), *_sums("W", "(6.40)", "2.5"),
            *_BIAS, *_sums("b", "(6.41)", "2.5"),
@@ -88,9 +94,11 @@ RNN = [
     Key("forward.activation", "forward", "forward-activation", ("sigmoid", "none", "relu"), "(6.42)", "1.1"),
     Key("forward.h", "forward", "forward-state", ("first", "two back", "zero start"), "(6.42)", "1.1"),
     Key("forward.bias", "forward", "forward-bias", ("none", "twice"), "(6.42)", "1.1"),
+    Key("forward.U", "forward", "forward-matrix", ("transposed",), "(6.42)", "1.1"),
     Key("slope", "local", "tanh-derivative-g", _others(TANH), "(6.36)", "2.3"),
     Key("path.h", "path", "path-through-h", _PATH_H, "(6.36)", "2.3"),
     Key("loop", "path", "path-through-h", ("forward",), "(6.36)", "2.3"),
+    Key("remembered", "path", "remembered-states", ("h_T", "h_T, also for h_0"), "(6.36)", "2.3"),
     Key("between", "path", "path-through-h", ("missing", "f' of k+1", "h_{k+1}", "h_k"), "(6.36)", "2.3"),
     Key("end.h0", "tensor", "initial-state", _END_H, "(6.36)", "2.6", tensor="h0"),
     Key("from.x", "tensor", "input-gradient", _FROM_X, "(6.36)", "2.6", tensor="x"),
@@ -108,6 +116,7 @@ LSTM = [
     Key("forward.c", "forward", "forward-state", ("first", "two back", "zero start"), "(6.51)", "6.1"),
     Key("forward.start", "forward", "forward-state", ("exchanged",), "(6.51)", "6.1"),
     Key("forward.bias", "forward", "forward-bias", ("none", "twice", *GATES), "(6.57)", "6.2"),
+    Key("forward.U", "forward", "forward-matrix", ("transposed",), "(6.57)", "6.2"),
     *(Key(f"forward.bias.{gate}", "forward", "forward-bias", ("none", "twice", *GATES.replace(gate, "")),
           _EQUATION[gate], "6.1", gate)
       for gate in GATES),
@@ -127,7 +136,10 @@ LSTM = [
         ("dropped", "without f", "f of the step before", "f of the step after", "f (1 - f)", "i", "o",
          "through h only"), "(6.51)", "7.3"),
     Key("cell", "path", "path-through-c",
-        ("gates without carry", "gates from carry", "h part at the last step only"), "(6.51)", "7.3"),
+        ("gates without carry", "gates from carry", "h part at the last step only", "carry times tanh'"),
+        "(6.51)", "7.3"),
+    Key("remembered", "path", "remembered-states", ("c_T", "h_T and c_T", "h_T, c_T and the gates"),
+        "(6.57)", "7.4"),
     Key("loop", "path", "path-through-h", ("forward",), "(6.57)", "7.2"),
     Key("end.h0", "tensor", "initial-state", _END_H + SOME_GATES + ("c0",), "(6.57)", "7.5", tensor="h0"),
     Key("end.c0", "tensor", "initial-state", ("zero", "without f", "f (1 - f)", "i", "o", "through h only",

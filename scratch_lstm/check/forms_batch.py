@@ -46,15 +46,16 @@ def _first(array: Any, name: str, axis: int = 0) -> Array:
 def cs231n(program: Program, p: Problem, gates: str) -> Answer:
     """(lstm|rnn)_forward(x, h0, Wx, Wh, b) -> h, cache; _backward(dh, cache) -> dx, dh0, dWx, dWh, db.
     x (N, T, D), Wx (D, 4H): x @ Wx; gates i, f, o, g; c_0 = 0."""
-    names, path, kind = program.fresh(), program.path, p.network
+    names, path, kind, give = program.fresh(), program.path, p.network, program.give
     try:
-        h, cache = _called(names, path, f"{kind}_forward", 2, _batch(p.x), _batch(p.h0), p.W.T.copy(),
-                           p.U.T.copy(), p.b)
+        h, cache = _called(names, path, f"{kind}_forward", 2, give("x", _batch(p.x)), give("h0", _batch(p.h0)),
+                           give("Wx", p.W.T), give("Wh", p.U.T), give("b", p.b))
     except NotWritten:
         return None, {}, ["forward", "backward"]
     h = _first(h, "h")
     try:
-        dx, dh0, dW, dU, db = _called(names, path, f"{kind}_backward", 5, _batch(p.dh, other=0), cache)
+        dh = give("dh", _batch(p.dh, other=0))
+        dx, dh0, dW, dU, db = _called(names, path, f"{kind}_backward", 5, dh, cache)
     except NotWritten:
         return h, {}, ["backward"]
     found = {"x": dx, "h0": dh0, "W": dW, "U": dU, "b": db}
@@ -67,21 +68,21 @@ def cs231n(program: Program, p: Problem, gates: str) -> Answer:
 def from_scratch_2(program: Program, p: Problem, gates: str) -> Answer:
     """A class TimeLSTM(Wx, Wh, b, stateful): set_state(h, c), forward(xs) -> hs, backward(dhs) -> dxs, then
     grads = [dWx, dWh, db] and dh, the gradient of h_0. xs (N, T, D); gates f, g, i, o."""
-    names, path = program.fresh(), program.path
+    names, path, give = program.fresh(), program.path, program.give
     name = "TimeLSTM" if p.network == "lstm" else "TimeRNN"
-    states = [_batch(p.h0), _batch(p.c0)][:2 if p.network == "lstm" else 1]
+    states = [give("h", _batch(p.h0)), give("c", _batch(p.c0))][:2 if p.network == "lstm" else 1]
 
-    layer = call(path, name, function_of(names, name), p.W.T.copy(), p.U.T.copy(), p.b, True)
+    layer = call(path, name, function_of(names, name), give("Wx", p.W.T), give("Wh", p.U.T), give("b", p.b), True)
     for method in ("set_state", "forward", "backward"):
         if not callable(getattr(layer, method, None)):
             raise StudentError("no function", name=f"{name}.{method}")
     try:
         call(path, "set_state", layer.set_state, *states)
-        h = _first(call(path, "forward", layer.forward, _batch(p.x)), "h")
+        h = _first(call(path, "forward", layer.forward, give("xs", _batch(p.x))), "h")
     except NotWritten:
         return None, {}, ["forward", "backward"]
     try:
-        dx = call(path, "backward", layer.backward, _batch(p.dh, other=0))
+        dx = call(path, "backward", layer.backward, give("dhs", _batch(p.dh, other=0)))
     except NotWritten:
         return h, {}, ["backward"]
     grads = getattr(layer, "grads", None)
@@ -111,13 +112,15 @@ def coursera(program: Program, p: Problem, gates: str) -> Answer:
     else:
         parameters |= {"Wax": p.W.copy(), "Waa": p.U.copy(), "ba": p.b[:, None].copy()}
     kind, count = p.network, 4 if p.network == "lstm" else 3
+    parameters = {name: program.give(name, value) for name, value in parameters.items()}
     try:
-        a, *_, caches = _called(names, path, f"{kind}_forward", count, x, a0, parameters)
+        a, *_, caches = _called(names, path, f"{kind}_forward", count, program.give("x", x),
+                                program.give("a0", a0), parameters)
     except NotWritten:
         return None, {}, ["forward", "backward"]
     h = _first(a, "a", 1).T
     try:
-        d = call(path, f"{kind}_backward", function_of(names, f"{kind}_backward"), da, caches)
+        d = call(path, f"{kind}_backward", function_of(names, f"{kind}_backward"), program.give("da", da), caches)
     except NotWritten:
         return h, {}, ["backward"]
     if not isinstance(d, dict):
@@ -149,6 +152,6 @@ def _from_dict(d: dict[str, Any], p: Problem, gates: str) -> tuple[dict[str, Any
     return found, [name for name in ("W", "U", "b", "x", "h0") if name not in found]
 
 
-BATCHED = {"cs231n": Form(cs231n, "ifog", zero_c0=True, gives_dc0=False),
-           "dlfs2": Form(from_scratch_2, "fgio", gives_dc0=False),
-           "coursera": Form(coursera, "ifgo", zero_c0=True, gives_dc0=False)}
+BATCHED = {"cs231n": Form(cs231n, "ifog", zero_c0=True, gives_dc0=False, batch=2),
+           "dlfs2": Form(from_scratch_2, "fgio", gives_dc0=False, batch=2),
+           "coursera": Form(coursera, "ifgo", zero_c0=True, gives_dc0=False, batch=2)}

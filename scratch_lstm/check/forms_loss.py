@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from ..gradcheck import richardson
 from .contract import Answer, in_file_order
+from .evidence import Where
 from .forward import forward
 from .look import Form
 from .observation import error
+from .own_forward import multiple, referee
 from .problem import GATES, TENSORS, Array, Problem
 from .program import NotWritten, Program, StudentError, as_array, call, function_of, kind_of
 
 
 def _loss(program: Program, parameters: dict[str, Array]) -> tuple[float, dict[str, Any]]:
     loss_of = function_of(program.fresh(), "loss")
-    copies = {name: value.copy() for name, value in parameters.items()}
+    copies = {name: program.give(name, value) for name, value in parameters.items()}
     result = call(program.path, "loss", loss_of, copies)
     if not isinstance(result, (tuple, list)) or len(result) != 2 or not isinstance(result[1], dict):
         raise StudentError("no loss", kind=kind_of(result))
@@ -49,24 +50,28 @@ def answer(program: Program, p: Problem, gates: str) -> Answer:
     return h, found, [name for name in wanted if name not in found]
 
 
-def of_any_loss(program: Program) -> dict[str, float]:
-    """The error of each gradient of a file with PARAMETERS against differences of its own loss."""
+def of_any_loss(program: Program) -> tuple[Where, float]:
+    """Each gradient of a file with PARAMETERS against differences of its own loss, and the largest error of
+    those that are right. Raises StudentError."""
     given = program.setting("PARAMETERS", None)
     if not isinstance(given, dict):
         raise StudentError("no parameters", kind=kind_of(given))
     parameters = {name: np.array(as_array(value, name), np.float64) for name, value in given.items()}
     _, gradients = _loss(program, parameters)
-    errors = {}
+    where, worst = Where(own=True), 0.0
     for name, value in parameters.items():
         if gradients.get(name) is None:
             continue
         gradient = as_array(gradients[name], name)
-        if gradient.shape != value.shape:
-            errors[name] = float("inf")
-            continue
-        oracle = richardson(lambda moved: np.float64(_loss(program, {**parameters, name: moved})[0]), value)
-        errors[name] = error(gradient, oracle)
-    return errors
+        fits, reference = referee(gradient if gradient.shape == value.shape else None, lambda moved: np.float64(
+            _loss(program, {**parameters, name: moved})[0]), value)
+        (where.cannot_tell if fits is None else where.right if fits else where.tensors).append(str(name))
+        if fits:
+            worst = max(worst, error(gradient, reference))
+        elif fits is False and gradient.shape == value.shape and (ratio := multiple(gradient, reference)):
+            where.multiples[str(name)] = ratio
+    where.pass_ = "backward" if where.tensors else None
+    return where, worst
 
 
 LOSS = Form(answer)

@@ -13,21 +13,24 @@ from .slopes import RIGHT_FACTOR
 _LOGISTIC = {
     "sigma": "s", "of the activated value": "σ(s) (1 - σ(s))", "1 - sigma": "1 - s", "tanh'": "1 - s²",
     "tanh' of z": "1 - tanh²(z)", "z (1 - z)": "z (1 - z)", "sigma of sigma": "σ(s)",
-    "squared": "(s (1 - s))²",
+    "squared": "(s (1 - s))²", "of unit 1": "s[1] (1 - s[1])",
 }
 _TANH = {
     "tanh": "s", "of the activated value": "1 - tanh²(s)", "1 - tanh": "1 - s", "1 - z^2": "1 - z²",
     "sigma'": "s (1 - s)", "sigma' of z": "σ(z) (1 - σ(z))", "1 + tanh^2": "1 + s²", "squared": "(1 - s²)²",
-    "1 / tanh'": "1 / (1 - s²)",
+    "1 / tanh'": "1 / (1 - s²)", "of unit 1": "1 - s[1]²",
 }
 _CELL = {
     "1 - c^2": "1 - c_k²", "of tanh c": "1 - tanh²(tanh c_k)", "of z": "1 - tanh²(z^g_k)",
     "tanh c": "tanh(c_k)",
     "1 - tanh c": "1 - tanh(c_k)", "1 - h^2": "1 - h_k²", "of h": "1 - tanh²(h_k)",
-    "of c_{k-1}": "1 - tanh²(c_{k-1})",
+    "of c_{k-1}": "1 - tanh²(c_{k-1})", "of unit 1": "1 - tanh²(c_k[1])",
 }
 _INPUTS = {"x_{k-1} or x_T": "x_{k-1}; k = 1: x_T", "h_{k-1}, h_0 = 0": "h_{k-1}; h_0 = 0",
-           "h_{k-1}, h_1 for h_0": "h_{k-1}; k = 1: h_1"}
+           "h_{k-1}, h_1 for h_0": "h_{k-1}; k = 1: h_1", "h_{k-1}, h_T for h_0": "h_{k-1}; k = 1: h_T",
+           "h_{k-2}, h_T for h_{-1}": "h_{k-2}; k = 1: h_T",
+           "h_T, h_0 for k = 1": "h_T; k = 1: h_0"}
+_LISTS = {"c_{k-1}, c_T for c_0": "c_{k-1} (k = 1: c_T)", "c_{k-2}, c_T for c_{-1}": "c_{k-2} (k = 1: c_T)"}
 _FROM_X = {"other matrix": "U^T δ_k", "not transposed": "W δ_k", "before f'": "W^T dL/d(gate)", "zero": "0",
            "step before": "W^T δ_{k-1}", "step after": "W^T δ_{k+1}", "k = t only": "W^T δ_{k,k}"}
 _FROM_H = {"other matrix": "W^T δ_{k+1}", "not transposed": "U δ_{k+1}", "before f'": "U^T dL/d(gate)",
@@ -76,6 +79,8 @@ def _factor(one: Named, rest: str, network: str) -> Triple:
 
 
 def _sub(name: str) -> str:
+    if name in _LISTS:
+        return _LISTS[name]
     return f"{name}_k" if name in GATES else name.replace("tanh c_{k-1}", "tanh(c_{k-1})").replace(
         "tanh c_k", "tanh(c_k)").replace("z_g", "z^g_k").replace("o (1 - o)", "o_k (1 - o_k)")
 

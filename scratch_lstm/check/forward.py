@@ -71,6 +71,23 @@ def for_backward(states: States, mistakes: Mistakes) -> States:
     return replace(states, z=z, a=a)
 
 
+def remembered(states: States, network: str, value: str) -> States:
+    """The states as a backward pass reads them that finds one and the same array in every place of a list:
+    what was remembered is what the last step left there. `value` says of what; h_0 and c_0 stay."""
+    if not value:
+        return states
+    h, c, z, a, squashed = (array.copy() for array in (states.h, states.c, states.z, states.a, states.squashed))
+    if value.startswith("h_T"):
+        h[0 if value == "h_T, also for h_0" else 1:] = h[-1]
+        if network == "rnn":
+            a[:, 0] = h[-1]
+    if "c_T" in value:
+        c[1:], squashed[:] = c[-1], squashed[-1]
+    if value == "h_T, c_T and the gates":
+        z[:], a[:] = z[-1], a[-1]
+    return replace(states, h=h, c=c, z=z, a=a, squashed=squashed)
+
+
 def activation(network: str, gate: str, mistakes: Mistakes) -> str:
     """The name of the activation of a gate ("" for the RNN's own)."""
     right = "tanh" if network == "rnn" or gate == "g" else "sigmoid"
@@ -97,6 +114,13 @@ def biases(problem: Problem, mistakes: Mistakes) -> Array:
     return np.array([often * blocks[n] for n, often in bias_of(problem.network, mistakes)])
 
 
+def recurrent(problem: Problem, mistakes: Mistakes) -> Array:
+    """(G, H, H): the blocks of U as the forward pass uses them."""
+    H = len(problem.h0)
+    U = problem.U.reshape(-1, H, H)
+    return U.transpose(0, 2, 1) if "forward.U" in mistakes else U
+
+
 def sources(T: int, value: str) -> list[int]:
     """For each step the row of the state that is used as the previous one."""
     return {"first": [0] * T, "two back": [max(k - 1, 0) for k in range(T)]}.get(value, list(range(T)))
@@ -108,7 +132,7 @@ def forward(problem: Problem, mistakes: Mistakes) -> States:
     lstm, gates = problem.network == "lstm", gates_of(problem.network)
     names = [activation(problem.network, gate.strip(), mistakes) for gate in gates]
     order = [GATES.index(gate) for gate in mistakes.get("forward.order", GATES)] if lstm else [0]
-    W, U = problem.W.reshape(len(gates), H, -1), problem.U.reshape(len(gates), H, H)
+    W, U = problem.W.reshape(len(gates), H, -1), recurrent(problem, mistakes)
     bias = biases(problem, mistakes)
     squash = ACTIVATIONS[mistakes.get("forward.squash", "tanh")][0]
     start = [problem.h0, problem.c0]

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from ..files import atomic_write
 from .apart import failed, run_apart
 
-COLUMNS = ("file", "verdict", "stage", "mistakes", "sites", "pages", "not_written", "notes", "residual",
+COLUMNS = ("file", "verdict", "stage", "mistakes", "sites", "pages", "missing", "remarks", "residual",
            "seconds")
 
 
@@ -81,7 +81,7 @@ def row(path: Path, answer: dict[str, Any], seconds: float) -> dict[str, Any]:
         "mistakes": " | ".join(one["how"] for one in mistakes),
         "sites": " ".join(one["site"] + (f":{one['gate']}" if one["gate"] else "") for one in mistakes),
         "pages": " ".join(one["page"] for one in mistakes),
-        "not_written": " ".join(answer["not_written"]), "notes": " | ".join(answer["notes"]),
+        "missing": " ".join(answer["missing"]), "remarks": " | ".join(answer["remarks"]),
         "residual": "" if answer["residual"] is None else f"{answer['residual']:.1e}",
     }
 
@@ -110,5 +110,5 @@ def as_lines(rows: list[dict[str, Any]]) -> str:
 
 def remark(one: dict[str, Any]) -> str:
     """What the table says behind the seconds: what is wrong, and what is missing."""
-    missing = f"not written: {one['not_written']}" if one["not_written"] else ""
-    return "; ".join(part for part in (one["sites"] or one["notes"], missing) if part)
+    missing = f"not written: {one['missing']}" if one["missing"] else ""
+    return "; ".join(part for part in (one["sites"] or one["remarks"], missing) if part)

@@ -1,4 +1,4 @@
-"""What is known of a mistake without its name: the pass, the tensors, the gates, and plain faults."""
+"""What can be said without knowing the mistake: NaN, one array for all states, whole numbers, rows of h."""
 
 from __future__ import annotations
 
@@ -6,62 +6,47 @@ from typing import Any
 
 import numpy as np
 
-from .observation import BOUND, Observation, same
-from .problem import GATES
-from .search import residual
-from .tensors import Result
+from .forward import forward
+from .observation import Observation, same
+
+Remarks = list[tuple[str, dict[str, Any]]]
 
 
-def plain_faults(seen: list[Observation]) -> list[tuple[str, dict[str, Any]]]:
-    """What can be said without knowing the mistake: NaN, and one array in place of all states."""
-    notes: list[tuple[str, dict[str, Any]]] = []
+def plain_remarks(seen: list[Observation]) -> Remarks:
+    """What each answer shows by itself."""
+    remarks: Remarks = []
     returned = [{**one.gradients, **({} if one.h is None else {"h": one.h})} for one in seen]
-    names = sorted({name for one in returned for name, value in one.items()
-                    if not np.all(np.isfinite(value))})
-    if names:
-        notes.append(("not finite", {"names": ", ".join(n if n == "h" else f"d{n}" for n in names)}))
+    names = {name for one in returned for name, value in one.items() if not np.all(np.isfinite(value))}
+    remarks += _of("not finite", names)
     longest = max(seen, key=lambda one: one.problem.sizes[0])
-    if longest.h is not None and np.all(longest.h == longest.h[0]):
-        notes.append(("same rows", {}))
-    return notes
+    if longest.h is not None and len(longest.h) > 1 and np.all(longest.h == longest.h[0]):
+        remarks.append(("same rows", {}))
+    remarks += _of("unknown keys", {name for one in seen for name in one.unknown}, "")
+    shapes = {name: (shape, one.problem.shape(name)) for one in seen for name, shape in one.misshapen.items()}
+    remarks += [("shape", {"name": name, "shape": shape, "due": due})
+                for name, (shape, due) in sorted(shapes.items())]
+    remarks += _of("whole numbers", {name for one in seen for name in one.whole})
+    remarks += _of("written", {name for one in seen for name in one.written}, "")
+    return remarks
+
+
+def _of(code: str, names: set[str], d: str = "d") -> Remarks:
+    """A remark about these tensors, if there are any; d is what stands before the name of a gradient."""
+    said = [name if name == "h" else d + name for name in sorted(names, key=written_order)]
+    return [(code, {"names": ", ".join(said)})] if names else []
+
+
+def rows_of_h(seen: list[Observation]) -> Remarks:
+    """Rows of the right h in other places than theirs."""
+    longer = [one for one in seen if one.h is not None and len(one.h) > 1]
+    right = [forward(one.problem, {}).h for one in longer]
+    for code, rows in (("h of the step before", np.s_[:-1]), ("h reversed", np.s_[:0:-1])):
+        if longer and all(one.h is not None and same(one.h, h[rows]) for one, h in zip(longer, right)):
+            return [(code, {})]
+    return []
 
 
 def written_order(name: str) -> int:
     """For sorting: parts and gradients in the order in which a student writes them."""
     order = ("forward", "cell_forward", "delta", "backward", "cell_backward", "b", "U", "W", "x", "h0", "c0")
     return order.index(name) if name in order else len(order)
-
-
-def where(seen: list[Observation], base: dict[str, str], forward_unknown: bool) -> dict[str, Any]:
-    """What is known of a mistake without its name: the pass, the tensors, the gates, whether one step shows
-    it."""
-    if forward_unknown:
-        at_one = any(one.h is not None and not same(one.h, Result(one.problem, {}).states.h[1:])
-                     for one in seen if one.problem.sizes[0] == 1)
-        return {"pass": "forward", "tensors": ["h"], "gates": [],
-                "steps": "one step" if at_one else "several steps"}
-    tensors: dict[str, None] = {}
-    gates: set[str] = set()
-    at_one = False
-    forward_wrong = residual({}, seen, ("h",)) > BOUND
-    for one in seen:
-        right = Result(one.problem, {})
-        T, H, _ = one.problem.sizes
-        tensors.update(dict.fromkeys(one.misshapen))
-        at_one |= T == 1 and bool(one.misshapen)
-        for name, value in one.gradients.items():
-            expected = right.tensor(name)
-            if same(value, expected):
-                continue
-            tensors[name] = None
-            at_one |= T == 1
-            if one.problem.network == "lstm" and name in ("W", "U", "b", "delta"):
-                axis = 2 if name == "delta" else 0
-                pairs = zip(GATES, np.split(value, 4, axis), np.split(expected, 4, axis))
-                gates.update(gate for gate, a, b in pairs if not same(a, b))
-        if forward_wrong and one.h is not None and not same(one.h, right.states.h[1:]):
-            at_one |= T == 1
-    return {"pass": "forward" if forward_wrong else "backward",
-            "tensors": ["h"] * forward_wrong + sorted(tensors, key=written_order),
-            "gates": [gate for gate in GATES if gate in gates],
-            "steps": "one step" if at_one else "several steps"}

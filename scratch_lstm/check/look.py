@@ -1,7 +1,11 @@
 """From a file and the sizes of a problem to an observation in the checker's own order of gates.
 
 dh is small (2^-10 of the usual size): a backward pass is linear in dh, so nothing changes except for a file
-that clips, and that is then seen by the same problem with a large dh. """
+that clips, and that is then seen by the same problem with a large dh.
+
+Some files are made for a part of the problem only, by design: their states start from zero, or their loss is
+at the last step. `settle` finds that out, or the file says it (START, LOSS), and the problems are made so.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from . import contract
-from .observation import Observation
+from .forward import forward
+from .observation import Observation, same
 from .problem import GATES, Array, Problem, draw
 from .program import Program, StudentError, as_array, reordered
 
-SMALL = 2.0 ** -10
+SMALL, LARGE = 2.0 ** -10, 2.0 ** 20
+Remarks = list[tuple[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -26,13 +32,14 @@ class Form:
     order.
 
     `gates`: the order that the form prescribes, if it does. `zero_c0`: the form knows no c_0. `gives_dc0`:
-    whether a complete file of this form returns the gradient of c_0.
+    whether a complete file of this form returns the gradient of c_0. `batch`: how many sequences it gets.
     """
 
     answer: Callable[[Program, Problem, str], contract.Answer]
     gates: str | None = None
     zero_c0: bool = False
     gives_dc0: bool = True
+    batch: int = 1
 
 
 PLAIN = Form(contract.answer)
@@ -45,31 +52,59 @@ class Looker:
         self.program, self.form = program, form
         self.network = program.network
         self.gates = program.setting("GATES", None) and program.gates or form.gates or GATES
+        self.start = program.choice("START", ("zero", "given"))
+        self.loss = program.choice("LOSS", ("last", "all"))
         self.missing: set[str] = set()
+        self.added: set[str] = set()            # gradients that start from something other than zero
+        self.zero_start = self.start == "zero"
+        self.last_loss = self.loss == "last"
+        self.two_for_one = False                # a file that cannot run T = 1 gets T = 2, the loss at step 1
         self._seen: dict[tuple[Any, ...], Observation] = {}
 
-    def __call__(self, T: int, H: int, D: int, seed: int) -> Observation:
-        key = T, H, D, seed
+    def __call__(self, T: int, H: int, D: int, seed: int, size: float = SMALL) -> Observation:
+        """The file's answer to the problem of these sizes; dh has the given size. Raises StudentError."""
+        key = T, H, D, seed, size
         if key not in self._seen:
-            problem = draw(self.network, T, H, D, seed)
-            problem = replace(problem, dh=problem.dh * SMALL)
-            self._seen[key] = self.on(replace(problem, c0=0 * problem.c0) if self.form.zero_c0 else problem)
+            if T == 1 and self.two_for_one:
+                self._seen[key] = _first_step(self.asked(self.problem(2, H, D, seed, size), 1))
+            else:
+                self._seen[key] = self.asked(self.problem(T, H, D, seed, size))
         return self._seen[key]
 
+    def problem(self, T: int, H: int, D: int, seed: int, size: float = SMALL) -> Problem:
+        """The problem of these sizes, as far as the file is made for it."""
+        p = draw(self.network, T, H, D, seed)
+        dh = p.dh * size
+        if self.last_loss:
+            dh[:-1] = 0
+        return replace(p, dh=dh, h0=p.h0 * (not self.zero_start),
+                       c0=p.c0 * (not self.zero_start and not self.form.zero_c0))
+
+    def asked(self, problem: Problem, losses: int | None = None) -> Observation:
+        """The answer, without what the gradients start from; `losses` at the first steps only."""
+        if losses is not None:
+            problem = replace(problem, dh=problem.dh * (np.arange(len(problem.dh)) < losses)[:, None])
+        seen = self.on(problem)
+        if self.added:
+            start = self.on(replace(problem, dh=0 * problem.dh)).gradients
+            for name in self.added & set(seen.gradients) & set(start):
+                seen.gradients[name] = seen.gradients[name] - start[name]
+        return seen
+
     def on(self, problem: Problem) -> Observation:
-        """The file's answer to one problem. Raises StudentError."""
+        """The file's answer to one problem, as it is. Raises StudentError."""
         theirs = contract.in_file_order(problem, self.gates)
+        self.program.written()
         h, returned, missing = self.form.answer(self.program, theirs, self.gates)
         self.missing.update(missing)
-        T, H, _ = problem.sizes
-        if h is not None and h.shape != (T, H):
-            raise StudentError("shape of h", shape=h.shape, due=(T, H))
-        seen = Observation(problem, None if h is None else h.astype(np.float64), {}, {}, [])
+        if h is not None and h.shape != problem.dh.shape:
+            raise StudentError("shape of h", shape=h.shape, due=problem.dh.shape, rows=_rows(h, problem))
+        seen = Observation(problem, None if h is None else h.astype(np.float64), written=self.program.written())
         for name, value in returned.items():
             if name in (*contract.TENSORS[self.network], "delta"):
                 self._keep(seen, name, as_array(value, name))
             else:
-                seen.notes.append(str(name))
+                seen.unknown.append(str(name))
         if h is not None and h.dtype == np.float32:
             seen.single.add("h")
         return seen
@@ -83,16 +118,72 @@ class Looker:
             return
         if array.dtype == np.float32:
             seen.single.add(name)
-        array = array.astype(np.float64)
+        whole, array = array.dtype.kind in "iub", array.astype(np.float64)
         if self.network == "lstm" and self.gates != GATES and name in ("W", "U", "b", "delta"):
             array = reordered(array, self.gates, GATES, 2 if name == "delta" else 0)
-        seen.gradients[name] = array
+        (seen.whole if whole else seen.gradients)[name] = array
+
+    def settle(self, seed: int) -> Remarks:
+        """Find out what the file is made for, and say it. Nothing is found where the file does not run."""
+        try:
+            p = self.problem(3, 3, 3, seed + 5)
+            first = self.on(p)
+        except StudentError:
+            return []
+        remarks: Remarks = []
+        if self.start is None and first.h is not None:
+            states = [name for name in ("h0", "c0") if np.any(getattr(p, name))]
+            moved = [self.on(replace(p, **{name: getattr(p, name) + 1})) for name in states]
+            if states and all(_equal(other.h, first.h) for other in moved):
+                self.zero_start = True
+                remarks.append(("zero start", {"names": ", ".join(states)}))
+                p = self.problem(3, 3, 3, seed + 5)
+                first = self.on(p)
+        if not first.gradients:
+            return remarks
+        if self.loss is None:
+            dh = p.dh * np.array([[2.0], [3.0], [1.0]])
+            if _answers_are_equal(first, self.on(replace(p, dh=dh))) and not _answers_are_equal(
+                    first, self.on(replace(p, dh=2 * p.dh))):
+                self.last_loss = True
+                remarks.append(("last loss", {}))
+        silent, large = (self.on(replace(p, dh=size * p.dh)) for size in (0.0, LARGE))
+        start = {name for name, value in silent.gradients.items() if np.any(value)}
+        fixed = {name for name in start if _equal(silent.gradients[name], large.gradients.get(name))}
+        if fixed:
+            remarks.append(("does not depend on dh", {"names": ", ".join(f"d{name}" for name in sorted(fixed))}))
+        self.added = {name for name in start - fixed if np.all(np.isfinite(silent.gradients[name]))}
+        return remarks
 
     def answers_change(self) -> bool:
         """Whether the same problem gets another answer when it is asked again."""
         for first in self._seen.values():
-            again = self.on(first.problem)
-            pairs = [(value, again.gradients.get(name)) for name, value in first.gradients.items()]
-            pairs += [(first.h, again.h)] if first.h is not None else []
-            return any(b is None or not np.array_equal(a, b) for a, b in pairs)
+            again = self.asked(first.problem)
+            return not (_answers_are_equal(first, again) and _equal(first.h, again.h))
         return False
+
+
+def _equal(first: Array | None, second: Array | None) -> bool:
+    return first is second or first is not None and second is not None and np.array_equal(first, second)
+
+
+def _answers_are_equal(first: Observation, second: Observation) -> bool:
+    return first.gradients.keys() == second.gradients.keys() and all(
+        _equal(value, second.gradients[name]) for name, value in first.gradients.items())
+
+
+def _first_step(seen: Observation) -> Observation:
+    """The answer to T = 2 with a loss at step 1 only, as the answer to T = 1: what comes after adds nothing."""
+    p = seen.problem
+    gradients = {name: value[:1] if name == "x" else value[:1, :1] if name == "delta" else value
+                 for name, value in seen.gradients.items()}
+    return replace(seen, problem=replace(p, x=p.x[:1], dh=p.dh[:1]), h=None if seen.h is None else seen.h[:1],
+                   gradients=gradients)
+
+
+def _rows(h: Array, problem: Problem) -> str:
+    """Which rows of the textbook's h an h with one row more or less has: "first", "last" is missing, or "h_0"
+    is there too; "" where it is none of these."""
+    states = forward(problem, {}).h
+    found = {"first missing": states[2:], "last missing": states[1:-1], "h_0 too": states}
+    return next((name for name, rows in found.items() if h.ndim == 2 and rows.size and same(h, rows)), "")

@@ -6,13 +6,14 @@ import html
 from collections.abc import Callable
 from typing import Any
 
+from .evidence import NOT_LOOKED_AT
 from .judge import Verdict, judge
 from .look import Looker
 from .naming import Named
 from .pages import page
 from .problem import GATES
 from .program import Program, StudentError
-from .report import as_json, as_text, note_text
+from .report import as_json, as_text, remark_text, where_lines
 from .sentences import WORDS, how
 
 
@@ -20,7 +21,7 @@ class Functions(Program):
     """Functions of a notebook in place of a file: they cannot be loaded anew for every problem."""
 
     def __init__(self, names: dict[str, Any]) -> None:
-        self.path, self.settings = "notebook", names
+        self.path, self.settings, self.given = "notebook", names, []
 
     def fresh(self) -> dict[str, Any]:
         return self.settings
@@ -44,7 +45,8 @@ class Shown:
         words, verdict = WORDS[self.language], self.verdict
         rows = [(words.STAGES[stage], words.STATES[state]) for stage, state in verdict.stages.items()]
         rows += [(words.SITES[one.site], self._cell(one)) for one in verdict.mistakes]
-        rows += [("", note_text(code, details, self.language)) for code, details in verdict.notes]
+        rows += [("", line) for line in where_lines(verdict.where, self.language) * (verdict.verdict == "unknown")]
+        rows += [("", remark_text(code, details, self.language)) for code, details in verdict.remarks]
         body = "".join(f"<tr><td>{html.escape(left)}</td><td>{html.escape(right)}</td></tr>" for left,
                        right in rows)
         head = html.escape(words.VERDICTS[verdict.verdict])
@@ -73,9 +75,9 @@ def check(forward: Callable[..., Any] | None = None, backward: Callable[..., Any
     try:
         look = Looker(Functions(names))
     except StudentError as problem:
-        raise ValueError(note_text(problem.code, problem.details, language)) from None
+        raise ValueError(remark_text(problem.code, problem.details, language)) from None
     verdict = judge(look)
     if verdict.verdict in ("wrong", "unknown") and look.answers_change():
-        verdict = Verdict("unknown", network, where=verdict.where, residual=verdict.residual,
-                          missing=verdict.missing, notes=[("keeps state", {})], stages=verdict.stages)
+        verdict = Verdict("unknown", network, residual=verdict.residual, missing=verdict.missing,
+                          remarks=[("keeps state", {})], stages=dict.fromkeys(verdict.stages, NOT_LOOKED_AT))
     return Shown(verdict, language, hint, gates)

@@ -19,8 +19,10 @@ class Observation:
     h: Array | None
     gradients: dict[str, Array] = field(default_factory=dict)
     misshapen: dict[str, tuple[int, ...]] = field(default_factory=dict)   # returned in another shape than due
-    notes: list[str] = field(default_factory=list)                        # keys that nobody asked for
+    unknown: list[str] = field(default_factory=list)                      # keys that nobody asked for
     single: set[str] = field(default_factory=set)                         # tensors that came in float32
+    whole: dict[str, Array] = field(default_factory=dict)                 # gradients in whole numbers
+    written: set[str] = field(default_factory=set)                        # arguments that the file has changed
 
 
 def error(value: Array, reference: Array) -> float:
@@ -33,4 +35,4 @@ def error(value: Array, reference: Array) -> float:
 
 def same(value: Array, reference: Array) -> bool:
     """Equal to BOUND. A zero is equal to nothing but a zero."""
-    return error(value, reference) <= BOUND
+    return value.shape == reference.shape and error(value, reference) <= BOUND

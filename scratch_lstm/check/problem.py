@@ -36,10 +36,10 @@ class Problem:
         return len(self.x), len(self.h0), self.x.shape[1]
 
     @property
-    def arguments(self) -> list[Array]:
-        """Copies of what `forward` is called with, in its order."""
-        states = [self.h0, self.c0] if self.network == "lstm" else [self.h0]
-        return [array.copy() for array in (self.x, *states, self.W, self.U, self.b)]
+    def arguments(self) -> dict[str, Array]:
+        """What `forward` is called with, in its order."""
+        names = ("x", "h0", "c0", "W", "U", "b") if self.network == "lstm" else ("x", "h0", "W", "U", "b")
+        return {name: getattr(self, name) for name in names}
 
     def shape(self, tensor: str) -> tuple[int, ...]:
         """The shape of a gradient; of "delta", all delta_{t,k}, it is (T, T, GH)."""

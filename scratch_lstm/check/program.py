@@ -1,27 +1,29 @@
 """A student's file, run so that nothing it does can mislead the check.
 
 The file is executed anew for every problem: what it keeps between two calls is gone. It gets copies of all
-arrays. `NotImplementedError` means "not written yet"; any other exception is an error with a line number.
+arrays, and what it writes into them is noticed. `NotImplementedError` means "not written yet"; any other
+exception is an error with a line number.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
-import dis
+import inspect
 import io
 import linecache
+import os
+import textwrap
 import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .problem import GATES, Array
-
-
-EMPTY = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}     # as Python calls its instructions
 
 
 class StudentError(Exception):
@@ -41,6 +43,8 @@ class Program:
 
     def __init__(self, source: str, path: str) -> None:
         self.path = path
+        self.given: list[tuple[str, Array, Array]] = []
+        self.process = os.getpid()
         linecache.cache[path] = (len(source), None, source.splitlines(True), path)
         try:
             self.code = compile(source, path, "exec", dont_inherit=True)
@@ -55,10 +59,34 @@ class Program:
         module.__file__ = self.path
         with guarded(self.path, "the file"):
             exec(self.code, module.__dict__)
+        if os.getpid() != self.process:               # a file that forks comes here twice
+            os._exit(0)
         return module.__dict__
+
+    def give(self, name: str, array: Array) -> Array:
+        """A copy of the array for the file, under the name that a remark gives it."""
+        copy = array.copy()
+        self.watch(name, copy, array)
+        return copy
+
+    def watch(self, name: str, given: Array, as_it_was: Array) -> None:
+        """Remember what was given, to see afterwards whether the file has written into it."""
+        self.given.append((name, given, as_it_was.copy()))
+
+    def written(self) -> set[str]:
+        """The names of the arrays that the file has changed since this was last asked."""
+        given, self.given = self.given, []
+        return {name for name, array, before in given if not np.array_equal(array, before, equal_nan=True)}
 
     def setting(self, name: str, default: Any) -> Any:
         return self.settings.get(name, default)
+
+    def choice(self, name: str, values: tuple[str, ...]) -> str | None:
+        """A setting that has one of these values; None where the file does not have it."""
+        value = self.setting(name, None)
+        if value is not None and value not in values:
+            raise StudentError("choice", name=name, value=value, known=" or ".join(f'"{v}"' for v in values))
+        return value
 
     @property
     def network(self) -> str:
@@ -104,20 +132,29 @@ def guarded(path: str, where: str) -> Iterator[None]:
 
 
 def call(path: str, where: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """The student's function on copies of the arrays among the arguments."""
-    with guarded(path, where):
-        result = function(*(array.copy() if isinstance(array, np.ndarray) else array for array in arguments))
-    if result is None and is_empty(function):
+    """The student's function. NotWritten where nothing is written but a docstring, `pass`, `...` or a raise."""
+    if is_empty(function):
         raise NotWritten(where)
-    return result
+    with guarded(path, where):
+        return function(*arguments)
 
 
 def is_empty(function: Callable[..., Any]) -> bool:
-    """Whether nothing is written but a docstring, `pass` or `...`."""
+    """Whether the source of a function does nothing: it is a skeleton."""
+    code = getattr(function, "__code__", None)
+    return isinstance(code, types.CodeType) and _does_nothing(code)
+
+
+@lru_cache(maxsize=None)
+def _does_nothing(code: types.CodeType) -> bool:
     try:
-        return {one.opname for one in dis.get_instructions(function)} <= EMPTY
-    except TypeError:                             # not written in Python
+        (function,) = ast.parse(textwrap.dedent(inspect.getsource(code))).body
+    except (OSError, TypeError, SyntaxError, ValueError):             # there is no source to read
         return False
+    return isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and all(
+        isinstance(line, (ast.Pass, ast.Raise)) or isinstance(line, (ast.Expr, ast.Return))
+        and (line.value is None or isinstance(line.value, ast.Constant) and
+             (isinstance(line, ast.Expr) or line.value.value is None)) for line in function.body)
 
 
 def kind_of(value: Any) -> str:

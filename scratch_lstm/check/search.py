@@ -3,11 +3,13 @@
 A hypothesis is a dict from keys to values. T = 1 gives the local mistakes (`search_local.py`); with these
 fixed, T = 3 gives the mistakes along the paths, and for each of them every returned tensor is explained
 alone (`search_tensors.py`). In the end the hypothesis must reproduce problems that the search never saw.
+
+A search ends after a number of hypotheses, not of seconds: the same file has the same verdict on a slow
+machine, and beside busy neighbours.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, combinations, product
@@ -22,13 +24,19 @@ from .observation import BOUND, Observation, error, same
 from .problem import GATES
 from .search_deltas import could_be, readings
 from .search_local import local_mistakes
-from .search_tensors import Choice, explain
+from .search_tensors import Choice, Work, all_orders, explain
 from .tensors import Result
 
 Look = Callable[[int, int, int, int], Observation]      # T, H, D, seed -> what the file gives
 SEARCHED = ((1, 4, 4), (3, 4, 4))                       # T, H, D: with D = H nothing fails for its shape
-FRESH = ((1, 2, 2), (2, 3, 3), (4, 3, 3), (7, 2, 2))
-SECONDS = 2.0            # of processor time for each search; then the verdict is "unknown"
+LONGEST = 30
+FRESH = ((1, 2, 2), (2, 3, 3), (4, 3, 3), (7, 2, 2), (LONGEST, 2, 2))
+LOCALS = 8               # of the sets of local mistakes that fit, the cheapest
+HIDDEN_AT_ONE = ("c_{k-2}",)        # of the factors of delta^f, what is right at T = 1
+PASS = 10                # a pass back through time takes as long as this many tensors
+# Of 400 pairs and triples of mistakes in an LSTM the middle one needs 215, one in a hundred more than 15,500, the
+# hardest 55,500; seven need more than 200,000. 60,000 take about two seconds.
+FORWARD_WORK = BACKWARD_WORK = 60_000
 
 LEVELS = ((0, 1), (1, 1), (0, 2), (2, 1), (1, 2), (2, 2), (3, 1),
           (0, 3))      # mistakes along the paths, in each tensor
@@ -75,9 +83,9 @@ def forward_mistakes(look: Look, seed: int) -> Found | None:
     network = seen[0].problem.network
     at_once = [key for key in keys(network, "forward") if key.name not in ("forward.h", "forward.c")]
     later = [key for key in keys(network, "forward") if key.name in ("forward.h", "forward.c")]
-    started = time.process_time()
+    work = Work(FORWARD_WORK)
     for first in combinations_of(at_once + later, 3):
-        if time.process_time() - started > SECONDS:
+        if not work.take():
             return None
         if any(value not in ("zero start",) for name, value in first.items()
                if name in ("forward.h", "forward.c")):
@@ -116,67 +124,113 @@ def backward_mistakes(look: Look, seed: int, base: Mistakes) -> Found | None:
     """The fewest mistakes that, with those of the forward pass, give every returned tensor."""
     seen = [look(*sizes, seed) for sizes in SEARCHED]
     fresh = [look(*sizes, seed + 1) for sizes in FRESH]
-    kinds = [{}, *({"backward.of": whose} for whose in ("own", "cache"))] if base else [{}]
-    if base.get("forward.order", "")[2:3] == "g" or "left out" in base.values():     # one activation for both
-        kinds.append({"backward.of": "names"})
-    end = time.process_time() + SECONDS
-    zeros = never_filled([*seen, *fresh], base)
-    blocks = {name for name in zeros if name.count(".") == 2}
-    # where the block of a gate is zero, perhaps its delta is: then dx lacks it too
-    without = [{name: value for name, value in zeros.items() if name not in blocks}] if blocks else []
-    bases = [{**base, **kind, **known} for known in [zeros, *without] for kind in kinds]
-    locals_of = [local_mistakes(seen[0], full) for full in bases]
+    if any(one.misshapen or not all(np.all(np.isfinite(value)) for value in one.gradients.values())
+           for one in (*seen, *fresh)):
+        return None                                           # no mistake of the dictionary gives that
+    work = Work(BACKWARD_WORK)
+    starts = _starts(seen, fresh, base)
     tried: set[frozenset[Any]] = set()
     for most_path, most_own in LEVELS:
         found: list[dict[str, str]] = []
-        for full, (some, orders) in zip(bases, locals_of):
-            for local in some[:6]:
-                found += _along_paths({**full, **local}, seen[1], most_path, most_own, orders, end)
+        for full, local, orders, deltas_right in starts:
+            if most_path == 0 or not deltas_right:
+                found += _along_paths({**full, **local}, seen[1], most_path, most_own, orders, work)
         for mistakes in sorted(found, key=cost):
-            if frozenset(mistakes.items()) not in tried:
-                tried.add(frozenset(mistakes.items()))
-                worst = residual(mistakes, [*seen, *fresh], ("gradients",))
+            if frozenset(mistakes.items()) in tried:
+                continue
+            tried.add(frozenset(mistakes.items()))
+            for whole in (mistakes, *_cut(mistakes, look, seed)):
+                worst = residual(whole, [*seen, *fresh], ("gradients",))
                 if worst <= BOUND:
-                    return Found(mistakes, worst)
-        if time.process_time() > end:
+                    return Found(dict(whole), worst)
+        if work.left < 0:
             return None
     return None
 
 
+def _starts(seen: list[Observation], fresh: list[Observation],
+            base: Mistakes) -> list[tuple[Mistakes, Mistakes, tuple[str, ...], bool]]:
+    """Where the search along the paths begins: the forward pass that the backward pass belongs to, with what
+    is zero; the local mistakes; the orders of the gates that were seen; whether every delta is right."""
+    kinds = [{}, *({"backward.of": whose} for whose in ("own", "cache"))] if base else [{}]
+    if base.get("forward.order", "")[2:3] == "g" or "left out" in base.values():     # one activation for both
+        kinds.append({"backward.of": "names"})
+    zeros = never_filled([*seen, *fresh], base)
+    blocks = {name for name in zeros if name.count(".") == 2}
+    # where the block of a gate is zero, perhaps its delta is: then dx lacks it too
+    known = [zeros, *([{name: value for name, value in zeros.items() if name not in blocks}] if blocks else [])]
+    found: list[tuple[Mistakes, Mistakes, tuple[str, ...], bool]] = []
+    for full in ({**base, **kind, **some} for some in known for kind in kinds):
+        if deltas_are_right(full, [*seen, *fresh]):
+            found.append((full, {}, all_orders(seen[0].problem.network), True))
+            continue
+        some, orders = local_mistakes(seen[0], full)
+        found += [(full, local, orders, False) for local in some[:LOCALS]]
+    if seen[0].problem.sizes[1] > 1 and not any(right for *_, right in found):
+        full = {**base, **zeros, "product": "of vectors"}
+        some, orders = local_mistakes(seen[0], full)
+        explained = deltas_are_right(full, seen[:1])
+        found += [(full, local, orders, False) for local in some if local or explained]
+    return found
+
+
+def deltas_are_right(mistakes: Mistakes, seen: list[Observation]) -> bool:
+    """Whether one of the tensors that are made of the deltas alone, and of known vectors, is as it should be
+    everywhere: then every delta is. With h_0 = 0 there is nothing of delta_{t,1} in dU."""
+    results = [Result(one.problem, mistakes) for one in seen]
+    for name in ("b", "delta", "W", *(["U"] if np.any(seen[0].problem.h0) else [])):
+        if f"filled.{name}" not in mistakes and all(
+                name in one.gradients and same(one.gradients[name], result.tensor(name))
+                for one, result in zip(seen, results)):
+            return True
+    return False
+
+
+def _cut(mistakes: Mistakes, look: Look, seed: int) -> list[dict[str, str]]:
+    """The same mistakes in a pass that goes back n > 3 steps only, where they fit up to T = n."""
+    if "cut" in mistakes:
+        return []
+    for T in range(4, LONGEST + 1):
+        one = look(T, 2, 2, seed + 1)
+        if residual(mistakes, [one], ("gradients",)) > BOUND:
+            return [{**mistakes, "cut": f"{kind} of {T - 1}"} for kind in ("window", "pieces")]
+    return []
+
+
 def _along_paths(base: Mistakes, seen: Observation, most: int, most_own: int, orders: tuple[str, ...],
-                 end: float) -> list[dict[str, str]]:
+                 work: Work) -> list[dict[str, str]]:
     """All sets of mistakes along the paths with which every returned tensor can be explained alone."""
     network = seen.problem.network
     names = keys(network, "path")
     if network == "lstm":
         blind = not np.any(seen.problem.c0)                  # with c_0 = 0 nothing of delta^f shows at T = 1
-        hidden = [replace(key, values=key.values if blind else ("c_{k-2}",)) for key in keys(network, "local")
+        hidden = [replace(key, values=key.values if blind else HIDDEN_AT_ONE) for key in keys(network, "local")
                   if key.name in ("factor.f", "slope.f", "source.f")[:3 if blind else 1]]
         names = names + [key for key in hidden if key.name not in base]
     states = forward(seen.problem, base)
-    possible = readings(seen, Result(seen.problem, base, states).states, orders) if most > 1 else []
+    possible = readings(seen, Result(seen.problem, base, states), orders) if most > 1 else []
     found = []
     for path in combinations_of(names, most):
-        if time.process_time() > end:
-            break
         if len(path) == most or most < 2:
+            if not work.take(PASS):
+                break
             result = Result(seen.problem, {**base, **path}, states)
             if most > 1 and possible and not could_be(result, possible):
                 continue
-            whole = explain_all(result, seen, most_own, orders, end)
+            whole = explain_all(result, seen, most_own, orders, work)
             if whole is not None:
                 found.append({**base, **path, **whole})
     return found
 
 
 def explain_all(result: Result, seen: Observation, most: int, orders: tuple[str, ...],
-                end: float = float("inf")) -> dict[str, str] | None:
-    """The own mistakes of all returned tensors; None as soon as one cannot be explained, or time is up."""
+                work: Work) -> dict[str, str] | None:
+    """The own mistakes of all returned tensors; None as soon as one cannot be explained."""
     own: list[Choice] = []
     for name in ("x", "b", "delta", "U", "W", "c0", "h0"):
         if name in seen.gradients:
-            choice = explain(result, name, seen.gradients[name], most, orders)
-            if choice is None or time.process_time() > end:
+            choice = explain(result, name, seen.gradients[name], most, orders, work)
+            if choice is None:
                 return None
             own.append(choice)
     return dict(chain.from_iterable(own))

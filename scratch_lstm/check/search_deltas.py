@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from .dictionary import DICTIONARY
-from .forward import Array, States
+from .forward import Array
 from .observation import Observation, error, same
 from .problem import GATES
 from .tensors import Result, rows_of_input
 
 
-def readings(seen: Observation, states: States, orders: tuple[str, ...]) -> list[Array]:
+def readings(seen: Observation, base: Result, orders: tuple[str, ...]) -> list[Array]:
     """Every (T, G, H) that W, U or "delta" can be made of, in each of these orders of the gates."""
     problem, (T, H, _) = seen.problem, seen.problem.sizes
     found: list[Array] = []
@@ -29,7 +29,7 @@ def readings(seen: Observation, states: States, orders: tuple[str, ...]) -> list
         turned = [blocks] + [blocks.transpose(0, 2, 1)] * (blocks.shape[1] == blocks.shape[2])
         right = "x_k" if tensor == "W" else "h_{k-1}"
         for value in (right, *DICTIONARY[problem.network][f"input.{tensor}"].values):
-            rows = rows_of_input(value, problem, states)
+            rows = rows_of_input(value, problem, base.states)
             if rows.shape[1] != blocks.shape[2]:
                 continue
             inverse = np.linalg.pinv(rows)                                  # (inputs, T)

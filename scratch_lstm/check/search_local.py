@@ -17,7 +17,7 @@ from .dictionary import DICTIONARY
 from .forward import Array, Mistakes, States, for_backward, forward, gates_of
 from .observation import BOUND, Observation, same
 from .problem import GATES, Problem
-from .slopes import cell_slope_of, factor_of, slope_of
+from .slopes import FACTORS, cell_slope_of, factor_of, slope_of
 from .tensors import Result, rows_of_input, scale
 
 Choice = tuple[tuple[str, str], ...]          # some (key, value)
@@ -120,6 +120,7 @@ def local_mistakes(seen: Observation, base: Mistakes) -> tuple[list[dict[str, st
     table = Table(seen.problem, for_backward(states, base), base)
     found: dict[Choice, int] = {}
     orders: set[str] = set()
+    twins = _twins(states) if seen.problem.network == "lstm" else {}
     for scaled in (False, True):
         read: list[Array] = []
         for cost, delta in observed_deltas(seen, states, scaled):
@@ -127,18 +128,31 @@ def local_mistakes(seen: Observation, base: Mistakes) -> tuple[list[dict[str, st
                 continue                                  # most often all tensors say the same
             read.append(delta)
             for local, order in _explained(delta, table, base):
-                _keep(found, local, cost + (order != ""))
+                _keep(found, local, cost + (order != ""), twins)
                 if order:
                     orders.add(order)
-                    _keep(found, (("exchange", order), *local), cost)
+                    _keep(found, (("exchange", order), *local), cost, twins)
         if found:
             break
-    _keep(found, (), 3)
+    _keep(found, (), 3, twins)
     return [dict(local) for local in sorted(found, key=lambda local: found[local])], tuple(sorted(orders))
 
 
-def _keep(found: dict[Choice, int], local: Choice, cost: int) -> None:
+def _twins(states: States) -> dict[tuple[str, str], list[str]]:
+    """For each wrong factor the others that are the same at T = 1: there index -1 of a list is c_1, and all
+    that begins with c_0 = 0 is 0."""
+    arrays = {(f"factor.{gate}", value): factor_of(states, gate, {f"factor.{gate}": value})
+              for gate, values in FACTORS.items() for value in values}
+    return {one: [other[1] for other, b in arrays.items() if other != one and other[0] == one[0]
+                  and np.array_equal(a, b)] for one, a in arrays.items()}
+
+
+def _keep(found: dict[Choice, int], local: Choice, cost: int, twins: dict[tuple[str, str], list[str]]) -> None:
     found[local] = min(found.get(local, 99), cost + len(local))
+    for n, one in enumerate(local):
+        for value in twins.get(one, ()):
+            other = (*local[:n], (one[0], value), *local[n + 1:])
+            found[other] = min(found.get(other, 99), cost + len(local))
     rest = tuple(choice for choice in local if not (choice[0][:6] == "slope." and choice[1] == "missing"))
     if len(local) - len(rest) == 4 or len(rest) < len(local) == 1 and local[0][0] == "slope":
         found[rest] = min(found.get(rest, 99), cost + 1 + len(rest))       # deltas before f' in one tensor

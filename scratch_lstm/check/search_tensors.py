@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
 from typing import Any
 
-from .dictionary import Key, keys
+from .dictionary import ORDERS, Key, keys
 from .observation import same
 from .forward import Array
 from .tensors import Result
 
 Choice = tuple[tuple[str, str], ...]
+
+
+@dataclass
+class Work:
+    """How much may still be tried, in tensors that are computed."""
+
+    left: int
+
+    def take(self, tensors: int = 1) -> bool:
+        """Whether so many more may be computed."""
+        self.left -= tensors
+        return self.left >= 0
 
 
 @lru_cache(maxsize=None)
@@ -39,9 +52,18 @@ def _product(lists: tuple[list[Any], ...]) -> Iterator[Choice]:
             yield (first, *rest)
 
 
-def explain(result: Result, tensor: str, seen: Array, most: int, orders: tuple[str, ...]) -> Choice | None:
-    """The fewest mistakes of this tensor that turn the result into what was seen; None if none do."""
+def all_orders(network: str) -> tuple[str, ...]:
+    """Every wrong order of the gates."""
+    return ORDERS if network == "lstm" else ()
+
+
+def explain(result: Result, tensor: str, seen: Array, most: int, orders: tuple[str, ...],
+            work: Work) -> Choice | None:
+    """The fewest mistakes of this tensor that turn the result into what was seen; None if none do, or if the
+    work is used up."""
     for choice in choices(result.problem.network, tensor, most, orders):
+        if not work.take():
+            return None
         value = result.tensor(tensor, dict(choice))
         if value.shape == seen.shape and same(seen, value):
             return choice

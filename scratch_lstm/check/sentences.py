@@ -23,8 +23,7 @@ def how(one: Named, network: str, language: str, declared: str = "ifgo") -> str:
         return words.WRITTEN.format(what=what, written=written, belongs=belongs)
     comma = "、" if language == "zh" else ", "
     gates = comma.join(one.gates)
-    family = one.key if one.key in ("direct", "cell", "loop", "exchange",
-                                    "clip") else one.key.rpartition(".")[0]
+    family = one.key.rpartition(".")[0] or one.key
     value = one.value
     if one.key.count(".") == 1 and (one.key in ("path.h", "path.c")
                                     or one.key.startswith(("end", "forward", "from"))):
@@ -36,9 +35,11 @@ def how(one: Named, network: str, language: str, declared: str = "ifgo") -> str:
         family = "filled.gate"
     if one.key == "forward.activation":
         family = "forward.activation"
+    if one.key in ("cut", "clipped inside"):               # a number stands behind the value
+        value = value.rpartition(" ")[0].removesuffix(" of")
     sentence = words.SENTENCES.get((family, value)) or words.SENTENCES[family, "*"]
     filled = {
-        "gates": gates, "tensors": comma.join(f"d{name}" for name in one.tensors), "declared": declared,
+        "n": one.value.rpartition(" ")[2], "gates": gates, "tensors": comma.join(f"d{name}" for name in one.tensors), "declared": declared,
         "value": _order(one.value, declared) if "order" in one.key or one.key == "exchange"
         else ACTIVATION.get(one.value, one.value),
         "gate_or_h": gates or "h_k", "right_activation": "tanh" if one.gates in ("g", "") else "σ",

@@ -11,12 +11,20 @@ Each table maps the value of a key to the array (T, H) that it means; "right" is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..functional import sigmoid
 from .forward import ACTIVATIONS, Array, Mistakes, States, activation, gates_of
 
-LOGISTIC = {                               # of z and a = sigma(z)
+
+def _first_unit(slopes: Array) -> Array:
+    """The slope of the first unit for all of them, as np.diag of a row (1, H) gives it."""
+    return np.repeat(slopes[:, :1], slopes.shape[1], axis=1)
+
+
+LOGISTIC: dict[str, Callable[[Array, Array], Array]] = {                               # of z and a = sigma(z)
     "right": lambda z, a: a * (1 - a),
     "missing": lambda z, a: np.ones_like(a),
     "sigma": lambda z, a: a,
@@ -27,8 +35,9 @@ LOGISTIC = {                               # of z and a = sigma(z)
     "z (1 - z)": lambda z, a: z * (1 - z),
     "sigma of sigma": lambda z, a: sigmoid(a),
     "squared": lambda z, a: (a * (1 - a)) ** 2,
+    "of unit 1": lambda z, a: _first_unit(a * (1 - a)),
 }
-TANH = {                                   # of z and a = tanh(z)
+TANH: dict[str, Callable[[Array, Array], Array]] = {                                   # of z and a = tanh(z)
     "right": lambda z, a: 1 - a ** 2,
     "missing": lambda z, a: np.ones_like(a),
     "tanh": lambda z, a: a,
@@ -40,10 +49,9 @@ TANH = {                                   # of z and a = tanh(z)
     "1 + tanh^2": lambda z, a: 1 + a ** 2,
     "squared": lambda z, a: (1 - a ** 2) ** 2,
     "1 / tanh'": lambda z, a: 1 / (1 - a ** 2),
+    "of unit 1": lambda z, a: _first_unit(1 - a ** 2),
 }
-
-
-SLOPE_C = {                                # the derivative of tanh at c_k, (T, H)
+SLOPE_C: dict[str, Callable[[States], Array]] = {                                # the derivative of tanh at c_k, (T, H)
     "right": lambda s: 1 - np.tanh(s.c[1:]) ** 2,
     "missing": lambda s: np.ones_like(s.squashed),
     "1 - c^2": lambda s: 1 - s.c[1:] ** 2,
@@ -54,23 +62,26 @@ SLOPE_C = {                                # the derivative of tanh at c_k, (T, 
     "1 - h^2": lambda s: 1 - s.h[1:] ** 2,
     "of h": lambda s: 1 - np.tanh(s.h[1:]) ** 2,
     "of c_{k-1}": lambda s: 1 - np.tanh(s.previous_c) ** 2,
+    "of unit 1": lambda s: _first_unit(1 - np.tanh(s.c[1:]) ** 2),
 }
 RIGHT_FACTOR = {"i": "g", "f": "c_{k-1}", "g": "i", "o": "tanh c_k", "c": "o"}
 FACTORS = {                                # what people write in place of the right one
     "i": ("i", "missing", "c_{k-1}", "c_k", "f", "z_g", "0"),
-    "f": ("c_k", "c_{k-2}", "missing", "h_{k-1}", "tanh c_{k-1}", "g", "f", "0"),
+    "f": ("c_k", "c_{k-2}", "c_{k-1}, c_T for c_0", "c_{k-2}, c_T for c_{-1}", "missing", "h_{k-1}", "tanh c_{k-1}", "g", "f", "0"),
     "g": ("g", "missing", "f", "o", "c_{k-1}", "0"),
     "o": ("c_k", "missing", "tanh c_{k-1}", "c_{k-1}", "h_k", "g", "0"),
     "c": ("missing", "i", "f", "o (1 - o)", "tanh c_k"),
 }
 
 
-FACTOR = {
+FACTOR: dict[str, Callable[[States], Array]] = {
     "i": lambda s: s.a[:, 0], "f": lambda s: s.a[:, 1], "g": lambda s: s.a[:, 2], "o": lambda s: s.a[:, 3],
     "missing": lambda s: np.ones_like(s.squashed), "0": lambda s: np.zeros_like(s.squashed),
     "z_g": lambda s: s.z[:, 2],
     "c_k": lambda s: s.c[1:], "c_{k-1}": lambda s: s.previous_c,
     "c_{k-2}": lambda s: s.c[[max(k - 1, 0) for k in s.sources_c]],
+    "c_{k-1}, c_T for c_0": lambda s: np.roll(s.c[1:], 1, 0),          # index -1 of a list without c_0
+    "c_{k-2}, c_T for c_{-1}": lambda s: np.roll(s.c, 1, 0)[:-1],       # index k-2 of a list that has c_0
     "h_k": lambda s: s.h[1:], "h_{k-1}": lambda s: s.previous_h,
     "tanh c_k": lambda s: np.tanh(s.c[1:]), "tanh c_{k-1}": lambda s: np.tanh(s.previous_c),
     "o (1 - o)": lambda s: s.a[:, 3] * (1 - s.a[:, 3]),

@@ -13,6 +13,8 @@ import numpy as np
 
 NETWORK = "lstm"
 GATES = "ifgo"      # the order in which the rows of W, U, b are stacked: i, f, g (the book's c~), o
+START = "given"     # h_0 and c_0 are given; "zero" if your states start from zero
+LOSS = "all"        # every step has a loss; "last" if the last one alone
 
 
 def forward(x, h0, c0, W, U, b):
@@ -51,6 +53,8 @@ you can also leave a key out of the dict that backward returns. Check after ever
 import numpy as np
 
 NETWORK = "rnn"
+START = "given"     # h_0 is given; "zero" if your states start from zero
+LOSS = "all"        # every step has a loss; "last" if the last one alone
 
 
 def forward(x, h0, W, U, b):

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from .backward import Deltas, backward, through
-from .forward import Array, Mistakes, States, bias_of, forward
+from .forward import Array, Mistakes, States, bias_of, forward, remembered
 from .problem import GATES, Problem
 
 
@@ -24,7 +24,7 @@ def weights(value: str, T: int) -> Array:
     counted: dict[str, Array] = {
         "last": k == T - 1, "first": k == 0, "without the first": k > 0, "without the last": k < T - 1,
         "t times k = 1": (k == 0) * (t + 1), "counted twice": np.maximum(t - k + 1, 0),
-        "k = t only": k == t, "t = T only": t == T - 1,
+        "k = t only": k == t, "t = T only": t == T - 1, "last twice": 1 + (k == T - 1),
     }
     return counted[value].astype(float)
 
@@ -40,6 +40,12 @@ def rows_of_input(value: str, problem: Problem, s: States) -> Array:
         return np.vstack([0 * h[:1], h[1:-1]])
     if value == "h_{k-1}, h_1 for h_0":
         return np.vstack([h[1:2], h[1:-1]])
+    if value == "h_{k-1}, h_T for h_0":                       # index -1 of a list without h_0
+        return np.roll(h[1:], 1, 0)
+    if value == "h_{k-2}, h_T for h_{-1}":                    # index k-2 of a list that has h_0
+        return np.roll(h, 1, 0)[:-1]
+    if value == "h_T, h_0 for k = 1":                         # one array in all places of the list but the first
+        return np.vstack([h[:1], np.repeat(h[-1:], len(x) - 1, 0)])
     if value == "h_{k-2}":
         return h[np.maximum(np.arange(len(x)) - 1, 0)]
     return {"x_{k-1} or x_T": lambda: np.roll(x, 1, 0), "h_k": lambda: h[1:], "c_{k-1}": lambda: c[:-1],
@@ -72,12 +78,13 @@ class Result:
             plain = list(range(len(problem.x)))
             states = replace(states, sources_h=plain, sources_c=plain)
         self.states = states
+        self.read = remembered(states, problem.network, mistakes.get("remembered", ""))
         self._deltas: dict[tuple[str, str], Deltas] = {}
 
     def deltas(self, m: Mistakes) -> Deltas:
         ends = (m.get("end.h0", ""), m.get("end.c0", ""))
         if ends not in self._deltas:
-            self._deltas[ends] = backward(self.problem, self.states, m)
+            self._deltas[ends] = backward(self.problem, self.read, m)
         return self._deltas[ends]
 
     def tensor(self, name: str, own: Mistakes | None = None) -> Array:
@@ -131,10 +138,17 @@ class Result:
             if m.get("units.b") == "summed":
                 total = np.full_like(total, total.sum())
             return self._bias(total, m).reshape(-1)
-        right = "x_k" if name == "W" else "h_{k-1}"
-        inputs = rows_of_input(m.get(f"input.{name}", right), self.problem, self.states)
+        right = {"W": "x_k", "U": "h_{k-1}"}
+        if "columns" in m:                                    # [x, h] in place of [h, x]
+            rows = [rows_of_input(m.get(f"input.{n}", right[n]), self.problem, self.read) for n in "WU"]
+            both = np.einsum("kgi,kj->gij", summed, np.hstack(rows))
+            width = rows[1].shape[1]
+            product = both[:, :, :width] if name == "U" else both[:, :, width:]
+            return product.reshape(-1, product.shape[2])
+        inputs = rows_of_input(m.get(f"input.{name}", right[name]), self.problem, self.read)
         product = np.einsum("kgi,kj->gij", summed, inputs)                            # (6.39), (6.40)
-        if m.get(f"outer.{name}") == "transposed":
+        turned = m.get(f"outer.{name}") == "transposed"
+        if turned != (name == "U" and "forward.U" in m and m.get("backward.of") == "own"):
             product = product.transpose(0, 2, 1)
         return product.reshape(-1, inputs.shape[1])
 

@@ -23,6 +23,7 @@ SENTENCES = {
     ("forward.bias", "another"): "gate {gates} gets the bias of gate {value} where {bias} belongs.",
     ("forward.bias", "none"): "the bias {bias} is forgotten.",
     ("forward.bias", "twice"): "the bias {bias} is added twice.",
+    ("forward.U", "transposed"): "z_k uses U^T h_{k-1} (h @ U) where U h_{k-1} belongs, gate by gate.",
     ("forward.order", "*"):
         "the gates are exchanged: the rows of W, U, b are split as {value} where the file says "
         "GATES = \"{declared}\", or the equations take one gate for another.",
@@ -76,27 +77,56 @@ SENTENCES = {
     ("scale", "mean over T"): "{tensors}: divided by T; a sum belongs there.",
     ("scale", "mean over H"): "{tensors}: divided by H.",
     ("scale", "sum over H"): "{tensors}: multiplied by H.",
-    ("clip", "value"): "{tensors}: the entries are clipped; a backward pass returns the gradient itself.",
-    ("clip", "norm"):
-        "{tensors}: each tensor is clipped to a norm; a backward pass returns the gradient itself.",
-    ("clip", "norm of all"):
-        "{tensors}: all tensors are clipped to one norm; a backward pass returns the gradient itself.",
     ("filled", "zero"): "{tensors}: zero in every entry: nothing has been added to it.",
     ("filled.gate", "zero"):
         "{tensors}: the block of gate {gates} is zero in every entry: nothing has been added to it.",
+    ("cut", "window"):
+        "each loss goes back {n} steps only: δ_{t,k} is 0 for t - k ≥ {n}; it belongs to every k ≤ t.",
+    ("cut", "pieces"):
+        "the backward pass is cut into pieces of {n} steps; nothing goes back from one piece to the one before.",
+    ("columns", "exchanged"):
+        "dW and dU: the columns of the joint matrix are those of [x, h] where [h, x] belongs, or the other "
+        "way round.",
+    ("product", "of vectors"):
+        "a product of vectors, one number for all units, where the product of the entries belongs.",
+    ("remembered", "h_T"):
+        "every h_k that is remembered is h_T, as if one array stood in all places: remember a copy.",
+    ("remembered", "h_T, also for h_0"):
+        "every h_k that is remembered is h_T, also h_0, as if one array stood in all places: remember a copy.",
+    ("remembered", "c_T"):
+        "every c_k that is remembered is c_T, as if one array stood in all places: remember a copy.",
+    ("remembered", "h_T and c_T"):
+        "every h_k and c_k that is remembered is that of step T, as if one array stood in all places: remember "
+        "copies.",
+    ("remembered", "h_T, c_T and the gates"):
+        "all that is remembered, gates and states, is that of step T, as if one object stood in all places: "
+        "make a new one at each step.",
+    ("cell", "carry times tanh'"):
+        "the part of dL/dc_k that comes from c_{k+1} is multiplied by 1 - tanh²(c_k) too; only the part through "
+        "h_k is.",
+    ("sum", "last twice"): "{tensors}: the last step, k = T, is counted twice; each step belongs there once.",
+    ("clipped inside", "dh"): "what goes back to h_{k-1} is clipped to ±{n} at each step; clip the gradients at the end.",
+    ("clipped inside", "dc"): "what goes back to c_{k-1} is clipped to ±{n} at each step; clip the gradients at the end.",
+    ("clipped inside", "dh and dc"):
+        "what goes back to h_{k-1} and c_{k-1} is clipped to ±{n} at each step; clip the gradients at the end.",
+    ("clipped inside", "dh with the loss"):
+        "dL/dh_k is clipped to ±{n} at each step; clip the gradients at the end.",
+    ("clipped inside", "δ"): "δ_k is clipped to ±{n} at each step; clip the gradients at the end.",
+    ("start", "not zero"): "{tensors}: it starts from something other than zero; that is added to the gradient.",
+    ("whole", "numbers"): "{tensors}: whole numbers; what stands behind the point is lost (an integer dtype).",
     ("end.h0", "exchanged"): "dh_0 and dc_0 are exchanged.",
     ("from.x", "last step only"): "dx_k is given at the last step only; every step has one.",
     ("from.x", "reversed"): "the rows of dx are in reversed order.",
 }
 
-VERDICTS = {"right": "right", "wrong": "wrong", "unknown": "unknown", "error": "error"}
+VERDICTS = {"right": "right", "incomplete": "incomplete", "wrong": "wrong", "unknown": "unknown", "error": "error"}
 STAGES = {"forward": "forward pass", "one step": "one step back", "through time": "back through time",
           "sums": "sums: W, U, b", "ends": "ends: x, h0, c0"}
-STATES = {"right": "right", "wrong": "wrong", "not written": "not written yet", "?": "not known",
-          "right, not all written": "right; not all of it is written yet"}
+STATES = {"right": "right", "no mistake of its own": "no mistake of its own", "wrong": "wrong",
+          "not written": "not written yet", "not looked at": "not looked at"}
 SITES = {
     "forward-tanh-of-c": "forward pass, h_k", "forward-activation": "forward pass, an activation",
-    "forward-state": "forward pass, a state", "forward-bias": "forward pass, a bias",
+    "forward-matrix": "forward pass, a matrix", "forward-state": "forward pass, a state", "forward-bias": "forward pass, a bias",
     "forward-gate-order": "forward pass, the order of the gates",
     "sigmoid-derivative": "a sigmoid's derivative",
     "tanh-derivative-g": "the derivative of tanh", "tanh-derivative-c": "the derivative of tanh(c_k)",
@@ -107,7 +137,9 @@ SITES = {
     "input-of-sum": "what delta is multiplied by", "bias-delta": "the gradient of the bias",
     "gate-order": "the order of the returned blocks", "initial-state": "the gradient of the first state",
     "input-gradient": "the gradient of x", "scaled": "the size of a gradient",
-    "course-sum": "the double sum over t, k", "never-filled": "a gradient that stays zero",
+    "course-sum": "the double sum over t, k", "never-filled": "a gradient that stays zero", "number-kind": "the kind of number",
+    "cut-through-time": "how far back a loss reaches", "columns-of-joint-matrix": "the columns of a joint matrix",
+    "entrywise-product": "an entrywise product", "remembered-states": "what is remembered for the backward pass",
 }
 LINES = {
     "verdict": "{file}: {verdict}", "stage": "  {stage}: {state}", "missing": "not written yet: {names}",
@@ -116,14 +148,24 @@ LINES = {
     "residual": "These mistakes together give the file's output to "
     "{residual:.0e}.", "right": "The largest error is {residual:.1e}.",
     "unknown": "No mistake of the dictionary gives this output, so none is named. What is known:",
-    "where": "pass: {pass_}; tensors: {tensors}; gates: {gates}; visible within {steps}",
-    "one step": "one step (T = 1)", "several steps": "several steps only", "forward": "forward",
-    "backward": "backward",
+    "unknown too": "No mistake of the dictionary gives the rest of the output. What is known:",
+    "part": "not all written yet: {names} missing",
+    "h is another": "h is not the textbook's.",
+    "own forward": "Compared with differences of the file's own forward pass:",
+    "wrong": "wrong: {names}", "agree": "right: {names}",
+    "cannot tell": "not decided, the differences do not agree well enough: {names}",
+    "gates": "There only the blocks of gate {gates} are wrong.",
+    "own right": "all that the backward pass returns is right for it: {names}",
+    "deltas right": "every δ is right, since {names} agree; wrong is how {wrong} is made of them.",
+    "multiple": "{name} is {ratio} times the right one in every entry.",
+    "one step": "One step (T = 1) shows it, in {names}.",
+    "shows at": "It shows at T = {T}, in {names}.",
+    "shows first": "Up to T = {up_to} all is right; it shows at T = {T}, in {names}.",
     "probe": "the smallest example, T = {T}, H = D = {H}:",
     "should": "    {name} = {right}, with the mistake {wrong}",
-    "none": "-", "hint": "(--hint 3 says what is wrong)",
+    "hint": "(--hint 3 says what is wrong)",
 }
-NOTES = {
+REMARKS = {
     "syntax": "the file is no Python (line {line}): {message}",
     "network": "NETWORK = {value!r}; it has to be \"lstm\" or \"rnn\"",
     "gates": "GATES = {value!r}; it has to be the letters i, f, g, o in some order",
@@ -155,17 +197,41 @@ NOTES = {
     "batch": "{name} has the shape {shape}; the batch has 2 sequences",
     "shape of h": "h has the shape {shape}; it has to be {due}",
     "shape": "d{name} has the shape {shape}; it has to be {due}",
-    "only D = H": "with D different from H the file fails, so it was checked with D = H",
+    "only D = H": "with D different from H the file fails; that was left out, and D = H checked",
     "unknown keys": "these keys of the dict are not known: {names}",
     "nothing written": "nothing is written yet, so there is nothing to check; a file of another form than "
                        "the template's has to name it (--help lists the forms)",
     "same rows": "all rows of h are equal, as if one array were kept for every step: append a copy of it",
     "not finite": "these contain NaN or infinity: {names}",
     "float32": "rounding of float32, not a mistake (error {error:.0e}); use float64 to be checked to 1e-9",
-    "forward known": "the mistake of the forward pass is known, but the backward pass has another one",
+    "not smooth": "cannot tell: the differences of the loss do not agree with each other for {names}; it is not "
+                  "smooth there, or its value changes from call to call; other PARAMETERS may help",
+    "forward known": "the named mistake gives h; the backward pass has another one",
     "backward fits": "the backward pass is right for this forward pass: correct them together",
     "backward right": "the backward pass has no mistake: correct the forward pass only",
-    "clip": "the limit of the clip is {limit:.6g}",
+    "clip value": "clips at {limit:.6g}: the entries of {names} are cut to ±{limit:.6g} at the end",
+    "clip norm": "clips at {limit:.6g}: each of {names} is shrunk to this norm at the end",
+    "clip norm of all": "clips at {limit:.6g}: {names} together are shrunk to this norm at the end",
+    "zero start": "h does not change with {names}: the states start from zero, and all was compared with zero first "
+                  "states (START = \"zero\" says so in the file; START = \"given\" makes it a mistake)",
+    "last loss": "only the last row of dh is used: the loss is at the last step, and all was compared with such a "
+                 "loss (LOSS = \"last\" says so in the file; LOSS = \"all\" makes it a mistake)",
+    "mean over T": "the gradients are divided by T, as a mean over the steps",
+    "mean over the batch": "the gradients are divided by the size of the batch, as a mean over its sequences",
+    "added": "not zero where dh is zero: {names}",
+    "does not depend on dh": "the same for every dh, zero included: {names}",
+    "whole numbers": "whole numbers (an integer dtype): {names}",
+    "written": "the file writes into the arrays that it was given: {names}; a caller who uses them again gets "
+               "other numbers",
+    "float32 inside": "some numbers are float32: with these a name cannot be proven to 1e-9; use float64",
+    "fails at": "T = {T} fails, and was left out",
+    "not returned": "not returned, so not compared: {names}",
+    "h of the step before": "row k of h is the right h_{{k-1}}: the state is stored before the step, not after it",
+    "h reversed": "the rows of h are the right ones in reversed order",
+    "h: first missing": "h has the shape {shape}; it has to be {due}: the first row is missing",
+    "h: last missing": "h has the shape {shape}; it has to be {due}: the last row is missing",
+    "h: h_0 too": "h has the shape {shape}; it has to be {due}: its first row is h_0, return the rows behind it",
+    "choice": "{name} = {value!r}; it has to be {known}",
     "not linear": "the result is not proportional to dh: {names}",
     "ended": "the file ended the program (exit status {status})",
     "time": "the file did not finish within {seconds} seconds",

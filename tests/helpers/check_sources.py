@@ -104,8 +104,7 @@ WRONG_LSTM = [
      "dh_next = sum(u @ v for u, v in zip(np.split(U, 4), np.split(delta, 4)))", "path-through-h", None),
     ("some gates only", "dh_next = U.T @ delta", "dh_next = np.split(U, 4)[2].T @ dg", "path-through-h",
      None),
-    ("last loss only", "d = dh[k] + dh_next", "d = (dh[k] if k == T - 1 else 0) + dh_next", "direct-loss",
-     None),
+    ("first loss only", "d = dh[k] + dh_next", "d = (dh[k] if k == 0 else 0) + dh_next", "direct-loss", None),
     ("dU = for +=", "dU += np.outer", "dU[...] = np.outer", "sum-over-time", None),
     ("h_k for h_{k-1}", "np.outer(delta, h_prev)", "np.outer(delta, h)", "input-of-sum", None),
     ("db of the gates", "db += delta", "db += np.concatenate([dc * g, dc * c_prev, dc * i, d * np.tanh(c)])",
@@ -119,8 +118,7 @@ WRONG_LSTM = [
     ("half of dx", "dx[k] = W.T @ delta", "dx[k] = (W.T @ delta) / 2", "scaled", None),
     ("a mean for a sum", '"W": dW, "U": dU, "b": db', '"W": dW / T, "U": dU / T, "b": db / T', "scaled",
      None),
-    ("clipped", "    return {", "    for v in (dW, dU, db):\n        np.clip(v, -5, 5, out=v)\n    return {",
-     "scaled",
+    ("clipped in the loop", "dh_next = U.T @ delta", "dh_next = np.clip(U.T @ delta, -5, 5)", "path-through-h",
      None),
 ]
 WRONG_RNN = [
