@@ -198,7 +198,8 @@ def test_a_mean_over_the_batch_is_no_sum(stem, line, wrong, site):
 def test_a_part_of_the_batch_is_said():
     verdict = check(with_line(FORMS["cs231n_lstm"], "def lstm_forward(x, h0, Wx, Wh, b):\n",
                               "def lstm_forward(x, h0, Wx, Wh, b):\n    x, h0 = x[:1], h0[:1]\n"))
-    assert verdict.verdict == "error" and "the batch has 2 sequences" in remark_text(*verdict.remarks[0], "en")
+    assert verdict.verdict == "error"
+    assert "the batch has 2 sequences" in remark_text(*verdict.remarks[0], "en")
 
 
 def test_a_gradient_that_any_loss_lacks_is_missing():

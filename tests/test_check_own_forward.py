@@ -25,7 +25,8 @@ def test_a_backward_pass_that_is_wrong_for_its_own_forward_pass(name):
     verdict, _ = check_source(with_line(source, line, wrong), "my.py")
     print(as_text(verdict, "my.py", "en"))
     assert verdict.verdict == "unknown" and not verdict.mistakes
-    assert set(verdict.where.tensors) == tensors and set(verdict.where.right) == set(verdict.returned) - tensors
+    assert set(verdict.where.tensors) == tensors
+    assert set(verdict.where.right) == set(verdict.returned) - tensors
     right = {"U": {"one step", "through time", "ends"}, "x": {"one step", "through time", "sums"}}
     said = {stage for stage in BACKWARD if verdict.stages[stage] == "right"}
     assert said == (right[min(tensors)] if len(tensors) == 1 else said - set(BACKWARD[1:]))

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from helpers.check_sources import LSTM, RNN, with_line
 
@@ -34,7 +33,7 @@ def said(verdict):
     ("last_loss_layer", ["last loss", "mean over the batch"], ("LOSS", "last", "all"), 2),
     ("clips_columns", ["clip value", "not returned"], None, 0)])
 def test_a_right_network_of_another_design_is_right_with_a_remark(stem, remarks, declared, mistakes):
-    """Found by itself; said in the file it is silent; where the file declares the contrary it is a mistake."""
+    """Found by itself; silent where the file says it; a mistake where the file declares the contrary."""
     source = (DESIGN / f"{stem}.py").read_text(encoding="utf-8")
     verdict = verdict_of(source)
     assert (verdict.verdict, codes(verdict), verdict.mistakes) == ("right", remarks, [])
@@ -44,12 +43,14 @@ def test_a_right_network_of_another_design_is_right_with_a_remark(stem, remarks,
         name, yes, no = declared
         assert codes(verdict_of(f'{name} = "{yes}"\n{source}')) == remarks[1:]
         verdict = verdict_of(f'{name} = "{no}"\n{source}')
-        assert verdict.verdict == "wrong" and len(verdict.mistakes) == mistakes and remarks[0] not in codes(verdict)
+        assert verdict.verdict == "wrong" and len(verdict.mistakes) == mistakes
+        assert remarks[0] not in codes(verdict)
 
 
 def test_a_mistake_beside_a_zero_start_is_named_alone():
     source = (DESIGN / "zero_start_steps.py").read_text(encoding="utf-8")
-    for line, wrong, site in (("1 - self.g ** 2", "1", "tanh-derivative-g"), ("dc * self.f", "dc", "path-through-c"),
+    for line, wrong, site in (("1 - self.g ** 2", "1", "tanh-derivative-g"),
+                              ("dc * self.f", "dc", "path-through-c"),
                               ("dW += np", "dW[...] = np", "sum-over-time")):
         verdict = verdict_of(with_line(source, line, wrong))
         assert codes(verdict)[0] == "zero start" and [one.site for one in verdict.mistakes] == [site]
@@ -69,14 +70,15 @@ def test_a_setting_that_there_is_not():
 @pytest.mark.parametrize("line, wrong, code, names", [
     ("    x, h, W, U = cache\n", "    x, h, W, U = cache\n    dh *= 2\n    dh = dh / 2\n", "written", "dh"),
     ("    x, h, W, U = cache\n", "    x, h, W, U = cache\n    x += 1\n    x = x - 1\n", "written", "x"),
-    ("    return np.array(h[1:]), (x, h, W, U)", "    b += 1\n    return np.array(h[1:]), (x, h, W, U)", "written", "b")])
+    ("    return np.array(h[1:]), (x, h, W, U)", "    b += 1\n    return np.array(h[1:]), (x, h, W, U)",
+     "written", "b")])
 def test_a_file_that_writes_into_what_it_is_given(line, wrong, code, names):
     verdict = verdict_of(with_line(RNN, line, wrong))
     assert verdict.verdict == "right" and verdict.remarks == [(code, {"names": names})]
 
 
 def test_whole_numbers_are_a_mistake_of_their_own():
-    verdict = verdict_of(with_line(RNN, "np.zeros(len(W)), np.zeros_like(x)", "np.zeros(len(W)), np.zeros(x.shape, int)"))
+    verdict = verdict_of(with_line(RNN, ", np.zeros_like(x)", ", np.zeros(x.shape, int)"))
     assert said(verdict) == [("number-kind", "numbers", ("x",))] and codes(verdict) == ["whole numbers"]
     assert verdict.stages["ends"] == "wrong" and verdict.stages["through time"] == "right"
     verdict = verdict_of(with_line(RNN, '"b": db', '"b": np.zeros(len(db), int)'))
@@ -93,7 +95,7 @@ def test_a_sum_that_starts_from_something(start):
 
 
 def test_a_sum_that_starts_from_noise_has_no_name():
-    noise = with_line(RNN, "np.zeros_like(W), np.zeros_like(U)", "np.zeros_like(W), np.random.normal(size=U.shape)")
+    noise = with_line(RNN, ", np.zeros_like(U)", ", np.random.normal(size=U.shape)")
     verdict = verdict_of(noise)
     assert verdict.verdict == "unknown" and not verdict.mistakes and verdict.where.tensors == ["U"]
     assert ("added", {"names": "dU"}) in verdict.remarks
@@ -106,8 +108,9 @@ def test_what_does_not_depend_on_dh_is_said():
 
 
 @pytest.mark.parametrize("source, line, what", [
-    (RNN, "dh_next = U.T @ delta", "dh"), (LSTM, "dh_next = U.T @ delta", "dh"), (LSTM, "dc_next = dc * f", "dc"),
-    (LSTM, "d = dh[k] + dh_next", "dh with the loss"), (RNN, "delta = (1 - h[k + 1] ** 2) * (dh[k] + dh_next)", "δ")])
+    (RNN, "dh_next = U.T @ delta", "dh"), (LSTM, "dh_next = U.T @ delta", "dh"),
+    (LSTM, "dc_next = dc * f", "dc"), (LSTM, "d = dh[k] + dh_next", "dh with the loss"),
+    (RNN, "delta = (1 - h[k + 1] ** 2) * (dh[k] + dh_next)", "δ")])
 @pytest.mark.parametrize("limit", [1.0, 5.0, 0.25])
 def test_a_clip_inside_the_loop_is_a_mistake(source, line, what, limit):
     name, _, value = line.partition(" = ")
@@ -187,8 +190,7 @@ def test_a_problem_that_a_file_cannot_run_is_left_out():
     wrong = with_line(RNN, "    x, h, W, U = cache\n", fails_at_1)
     verdict = verdict_of(with_line(wrong, "U.T @ delta", "U @ delta"))
     assert [one.site for one in verdict.mistakes] == ["path-through-h"] and codes(verdict) == ["fails at"]
-    square = "    assert W.shape == U.shape\n    x, h, W, U = cache\n".replace("assert W.shape == U.shape\n    ", "") + \
-        "    assert W.shape == U.shape\n"
+    square = "    x, h, W, U = cache\n    assert W.shape == U.shape\n"
     verdict = verdict_of(with_line(RNN, "    x, h, W, U = cache\n", square))
     assert verdict.verdict == "right" and codes(verdict) == ["only D = H"]
     at_one_only = "    x, h, W, U = cache\n    assert len(dh) == 1\n"
@@ -203,17 +205,20 @@ def test_rows_of_h_in_other_places_are_said(line, wrong, code):
     assert verdict.verdict == "unknown" and code in codes(verdict) and verdict.stages["forward"] == "wrong"
 
 
-@pytest.mark.parametrize("rows, words", [("h[1:-1]", "the last row is missing"), ("h[2:]", "the first row is missing"),
-                                         ("h", "its first row is h_0")])
+@pytest.mark.parametrize("rows, words", [
+    ("h[1:-1]", "the last row is missing"), ("h[2:]", "the first row is missing"),
+    ("h", "its first row is h_0")])
 def test_a_row_too_few_or_too_many(rows, words):
-    verdict = verdict_of(with_line(RNN, "return np.array(h[1:])", f"return np.array({rows}).reshape(-1, len(h0))"))
+    given = with_line(RNN, "np.array(h[1:])", f"np.array({rows}).reshape(-1, len(h0))")
+    verdict = verdict_of(given)
     assert verdict.verdict == "error" and words in remark_text(*verdict.remarks[0], "en")
 
 
 def test_both_paths_dropped_are_two_paths():
     source = with_line(with_line(LSTM, "d = dh[k] + dh_next", "d = dh[k]"), "dc = dc_next + d", "dc = d")
     for part in (source, source.replace(', "x": dx, "h0": dh_next, "c0": dc_next', "")):
-        assert said(verdict_of(part)) == [("path-through-h", "dropped", ()), ("path-through-c", "dropped", ())]
+        dropped = [("path-through-h", "dropped", ()), ("path-through-c", "dropped", ())]
+        assert said(verdict_of(part)) == dropped
 
 
 def test_a_multiple_is_said_with_its_number():
@@ -225,25 +230,24 @@ def test_a_multiple_is_said_with_its_number():
 
 
 NEW = [
-    (LSTM, "dc * c_prev * f * (1 - f)", "dc * (steps[k - 1][7] if k else steps[-1][7]) * f * (1 - f)", "factor-in-gate"),
+    (LSTM, "dc * c_prev * f * (1 - f)", "dc * steps[k - 1][7] * f * (1 - f)", "factor-in-gate"),
     (LSTM, "dc = dc_next + d * o * (1 - np.tanh(c) ** 2)", "dc = (dc_next + d * o) * (1 - np.tanh(c) ** 2)",
      "path-through-c"),
     (RNN, "dU += np.outer(delta, h[k])", "dU += np.outer(delta, h[1:][k - 1])", "input-of-sum"),
     (RNN, "dU += np.outer(delta, h[k])", "dU += np.outer(delta, h[k - 1])", "input-of-sum"),
-    (RNN, "dW += np.outer(delta, x[k])", "dW += np.outer(delta, x[k]) * (1 + (k == len(x) - 1))", "sum-over-time"),
+    (RNN, "dW += np.outer(delta, x[k])", "dW += np.outer(delta, x[k]) * (1 + (k == len(x) - 1))",
+     "sum-over-time"),
     (RNN, "delta = (1 - h[k + 1] ** 2) * (dh[k] + dh_next)",
      "delta = np.diag((1 - h[k + 1] ** 2)[None]) * (dh[k] + dh_next)", "tanh-derivative-g"),
     (RNN, "delta = (1 - h[k + 1] ** 2) * (dh[k] + dh_next)",
      "delta = np.full(len(U), (1 - h[k + 1] ** 2) @ (dh[k] + dh_next))", "entrywise-product"),
     (RNN, "    x, h, W, U = cache\n", "    x, h, W, U = cache\n    h = [h[0]] + [h[-1]] * len(x)\n",
      "remembered-states"),
-    (LSTM, "    steps, W, U = cache\n", "    steps, W, U = cache\n    steps = [steps[-1]] * len(steps)\n", ""),
 ]
 
 
 @pytest.mark.parametrize("source, line, wrong, site", NEW)
 def test_mistakes_of_public_code_that_are_new_in_the_dictionary(source, line, wrong, site):
     verdict = verdict_of(with_line(source, line, wrong))
-    if site:
-        assert [one.site for one in verdict.mistakes] == [site], (verdict.where, verdict.remarks)
-    assert np.isfinite(verdict.residual)
+    assert [one.site for one in verdict.mistakes] == [site], (verdict.where, verdict.remarks)
+    assert verdict.residual <= 1e-9

@@ -196,10 +196,10 @@ def test_every_word_of_a_verdict_is_true(seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("network, form", CASES)
 def test_every_word_is_true_for_the_whole_dictionary(network, form):
-    """Each entry with one gradient replaced, and as it is."""
+    """Each entry with one gradient replaced; in the plain form, as it is too."""
     rng, found = np.random.default_rng(7), []
     for mistakes in alone(network) if form != "step" else [{}]:
-        for name in (None, str(rng.choice(tensors(form, network)))):
+        for name in [None] * (form == "plain") + [str(rng.choice(tensors(form, network)))]:
             kind = str(rng.choice(list(REPLACED)))
             wrong = examine(network, form, mistakes, name, kind)
             found += [(mistakes, name, kind, wrong)] if wrong else []

@@ -279,7 +279,8 @@ def test_states_by_hand():
     assert states.z.tolist() == [[5.5], [12.5]] and states.h.tolist() == [[3.0], [5.5], [12.5]]
     assert np.array_equal(rnn.forward(x, h0, W, U, b).h[1], np.tanh([5.5]))          # the default
     U, h0 = np.array([[0.0, 2.0], [1.0, 0.0]]), np.array([3.0, 5.0])                 # not its own transpose
-    assert rnn.forward(np.zeros((1, 2)), h0, np.eye(2), U, np.zeros(2), "identity").z.tolist() == [[10.0, 3.0]]
+    states = rnn.forward(np.zeros((1, 2)), h0, np.eye(2), U, np.zeros(2), "identity")
+    assert states.z.tolist() == [[10.0, 3.0]]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

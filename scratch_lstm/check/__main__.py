@@ -37,8 +37,8 @@ process can read, change and delete whatever you can, use the network, and falsi
 files use a container or an account of its own.
 
 verdicts: right (the forward pass and the gradient of every parameter were compared and agree), incomplete
-(what is there is right, something is not written), wrong (the named mistakes together give the file's output),
-unknown (something is wrong, and no known mistake gives it), error (the file cannot be read or run).
+(what is there is right, something is not written), wrong (the named mistakes together give the output of the
+file), unknown (something is wrong, and no known mistake gives it), error (it cannot be read or run).
 By design, not by mistake: START = "zero" (the first states are zero), LOSS = "last" (the loss is at the last
 step); without these lines both are found and said. START = "given", LOSS = "all": then they are mistakes.
 

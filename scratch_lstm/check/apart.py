@@ -66,9 +66,9 @@ def failed(name: str, language: str, code: str, details: dict[str, Any]) -> dict
     words = WORDS[language]
     note = words.REMARKS[code].format(**details)
     verdict = words.LINES["verdict"].format(file=name, verdict=words.VERDICTS["error"])
-    return {"json": {"version": VERSION, "verdict": "error", "network": None, "remarks": [note], "mistakes": [],
-                     "stages": {}, "where": Where().as_dict(), "residual": None, "missing": []},
-            "text": f"{verdict}\n\n{note}\n"}
+    answer = {"version": VERSION, "verdict": "error", "network": None, "remarks": [note], "mistakes": [],
+              "stages": {}, "where": Where().as_dict(), "residual": None, "missing": []}
+    return {"json": answer, "text": f"{verdict}\n\n{note}\n"}
 
 
 def _search_path() -> str:

@@ -81,8 +81,8 @@ def between(value: str, slopes: Array, s: States, k: int) -> Array:
 
 
 def kept(value: str, T: int, k: int) -> Array:
-    """(T, 1), T losses: which of them, L_t, go on from step k+1 to step k of the book, in a pass that is cut: each after n
-    steps ("window of n"), or all of them between two pieces of n steps; derivations/, 4.5."""
+    """(T, 1): which of the T losses go on from step k+1 to step k of the book, in a pass that is cut: each
+    after n steps ("window of n"), or all of them between two pieces of n steps; derivations/, 4.5."""
     n = int(value.rpartition(" ")[2]) if value else T
     if value.startswith("pieces"):
         return np.full((T, 1), k % n != 0 or k == 0)
@@ -106,7 +106,7 @@ def ends(m: Mistakes) -> tuple[str, str]:
 
 
 def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
-    """Every delta_{t,k} of the network with these mistakes."""
+    """Every delta_{t,k} of the network with these mistakes. Long: the one loop where all of them act."""
     T, H, _ = problem.sizes
     s = for_backward(s, m)
     lstm = problem.network == "lstm"

@@ -1,13 +1,13 @@
 """Is the file linear in dh? A backward pass is; one that clips its gradients is not.
 
 The search works with a small dh, where no clip acts. Here the same file gets a dh that is larger by 2^30,
-and what comes out shows the clip: at the end, as min-char-rnn does it (entries cut to [-c, c], or a tensor, or
-all of them, shrunk to the norm c), which is a remark; or at each step of the loop, which is a mistake.
+and what comes out shows the clip: at the end, as min-char-rnn does it (entries cut to [-c, c], or a tensor,
+or all of them, shrunk to the norm c), which is a remark; or at each step of the loop, which is a mistake.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,9 +18,8 @@ from .observation import BOUND, Observation, error, same
 from .tensors import Result
 
 Pairs = dict[str, tuple[Array, Array]]
-INSIDE = {"dh": ("path-through-h", "(6.36)", "2.3"), "dc": ("path-through-c", "(6.51)", "7.3"),
-          "dh and dc": ("path-through-c", "(6.51)", "7.3"), "dh with the loss": ("path-through-h", "(6.36)", "2.3"),
-          "δ": ("path-through-h", "(6.36)", "2.3")}
+_H, _C = ("path-through-h", "(6.36)", "2.3"), ("path-through-c", "(6.51)", "7.3")
+INSIDE = {"dh": _H, "dc": _C, "dh and dc": _C, "dh with the loss": _H, "δ": _H}
 
 
 @dataclass(frozen=True)
@@ -91,10 +90,12 @@ def _limit(look: Looker, mistakes: Mistakes, what: str, seed: int) -> float | No
         return None
     limit = round(limits[0], 6)
     full = {**mistakes, "clip": f"{what} {limit!r}"}
-    tried = [seen, look(3, 3, 3, seed + 11, LARGE), look(4, 3, 3, seed + 11, 2 * limit + 0.5)] if limit > 0 else []
-    return limit if tried and all(_gives(full, one) for one in tried) else None
+    if not limit > 0:
+        return None
+    tried = [seen, look(3, 3, 3, seed + 11, LARGE), look(4, 3, 3, seed + 11, 2 * limit + 0.5)]
+    return limit if all(_gives(full, one) for one in tried) else None
 
 
 def _gives(mistakes: Mistakes, seen: Observation) -> bool:
-    result = Result(replace(seen.problem), mistakes)
+    result = Result(seen.problem, mistakes)
     return all(same(value, result.tensor(name)) for name, value in seen.gradients.items())

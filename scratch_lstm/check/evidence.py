@@ -32,9 +32,9 @@ SUMS = ("W", "U", "b")
 
 @dataclass
 class Where:
-    """What is known of a mistake without a name. `least` is the smallest T that shows it, there in the gradients
-    `first` and the blocks `gates`; `up_to` is the T up to which all agrees. `own`: the reference is the file's
-    own forward pass."""
+    """What is known of a mistake without a name. `least` is the smallest T that shows it, there in the
+    gradients `first` and the blocks `gates`; `up_to` is the T up to which all agrees. `own`: the reference is
+    the file's own forward pass."""
 
     pass_: str | None = None
     tensors: list[str] = field(default_factory=list)
@@ -119,7 +119,7 @@ class Evidence:
     def step_right(self) -> bool:
         """The delta of one step: T = 1, and no gate is zero there."""
         def decides(pair: Pair) -> bool:
-            return pair.T == 1 and self._sees_step_1(pair) and all(np.any(right) for _, right in pair.blocks())
+            return pair.T == 1 and self._sees_step_1(pair) and all(np.any(b) for _, b in pair.blocks())
 
         return self.deltas_right or any(self.agree(name, decides) for name in FROM_DELTAS)
 
@@ -146,11 +146,12 @@ class Evidence:
         return found
 
     def _consistent(self, T: int) -> bool:
-        """Whether dW and db are wrong and yet made of the same deltas: then these are what is wrong. At T = 1,
-        and at T = 2 where the x_k are independent, dW gives them back."""
+        """Whether dW and db are wrong and yet made of the same deltas: then these are what is wrong. At
+        T = 1, and at T = 2 where the x_k are independent, dW gives them back."""
         for pair in self.pairs:
             x = pair.problem.x
-            if pair.name == "W" and pair.agrees is False and pair.value is not None and pair.T == T <= x.shape[1]:
+            if pair.name == "W" and pair.agrees is False and pair.value is not None \
+                    and pair.T == T <= x.shape[1]:
                 other = [p for p in self.pairs if p.name == "b" and p.problem is pair.problem]
                 deltas = pair.value @ np.linalg.pinv(x)                               # (GH, T)
                 return bool(other) and other[0].agrees is False and other[0].value is not None \
@@ -174,7 +175,7 @@ class Evidence:
             {name: ratio for name in wrong if (ratio := self.multiple(name))}, self.deltas_right)
 
     def multiple(self, name: str) -> float | None:
-        """The number that all of a gradient is too large by, the same on each problem; None if there is none."""
+        """The number that all of a gradient is too large by, the same on each problem, or None."""
         ratios = []
         for pair in self.pairs:
             if pair.name == name and np.any(pair.reference):

@@ -48,7 +48,7 @@ def simple(network: str, T: int, H: int) -> Problem:
 
 def smallest(network: str, mistakes: Mistakes, names: tuple[str, ...]) -> Example | None:
     """The smallest problem on which these mistakes change one of the tensors by more than a fiftieth."""
-    steps = int(mistakes.get("cut", "0").rpartition(" ")[2]) + 1                 # a pass that is cut after n steps
+    steps = int(mistakes.get("cut", "0").rpartition(" ")[2]) + 1         # a pass that is cut after n steps
     for T, H in [*SMALLEST, *([(steps, 1), (steps, 2)] if 4 < steps <= LONGEST else [])]:
         problem = simple(network, T, H)
         right, wrong = Result(problem, {}), Result(problem, mistakes)

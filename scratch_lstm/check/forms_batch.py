@@ -47,9 +47,10 @@ def cs231n(program: Program, p: Problem, gates: str) -> Answer:
     """(lstm|rnn)_forward(x, h0, Wx, Wh, b) -> h, cache; _backward(dh, cache) -> dx, dh0, dWx, dWh, db.
     x (N, T, D), Wx (D, 4H): x @ Wx; gates i, f, o, g; c_0 = 0."""
     names, path, kind, give = program.fresh(), program.path, p.network, program.give
+    parameters = give("Wx", p.W.T), give("Wh", p.U.T), give("b", p.b)
     try:
-        h, cache = _called(names, path, f"{kind}_forward", 2, give("x", _batch(p.x)), give("h0", _batch(p.h0)),
-                           give("Wx", p.W.T), give("Wh", p.U.T), give("b", p.b))
+        given = give("x", _batch(p.x)), give("h0", _batch(p.h0)), *parameters
+        h, cache = _called(names, path, f"{kind}_forward", 2, *given)
     except NotWritten:
         return None, {}, ["forward", "backward"]
     h = _first(h, "h")
@@ -72,7 +73,8 @@ def from_scratch_2(program: Program, p: Problem, gates: str) -> Answer:
     name = "TimeLSTM" if p.network == "lstm" else "TimeRNN"
     states = [give("h", _batch(p.h0)), give("c", _batch(p.c0))][:2 if p.network == "lstm" else 1]
 
-    layer = call(path, name, function_of(names, name), give("Wx", p.W.T), give("Wh", p.U.T), give("b", p.b), True)
+    parameters = give("Wx", p.W.T), give("Wh", p.U.T), give("b", p.b)
+    layer = call(path, name, function_of(names, name), *parameters, True)
     for method in ("set_state", "forward", "backward"):
         if not callable(getattr(layer, method, None)):
             raise StudentError("no function", name=f"{name}.{method}")
@@ -120,7 +122,8 @@ def coursera(program: Program, p: Problem, gates: str) -> Answer:
         return None, {}, ["forward", "backward"]
     h = _first(a, "a", 1).T
     try:
-        d = call(path, f"{kind}_backward", function_of(names, f"{kind}_backward"), program.give("da", da), caches)
+        back = f"{kind}_backward"
+        d = call(path, back, function_of(names, back), program.give("da", da), caches)
     except NotWritten:
         return h, {}, ["backward"]
     if not isinstance(d, dict):

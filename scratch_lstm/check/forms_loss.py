@@ -63,8 +63,11 @@ def of_any_loss(program: Program) -> tuple[Where, float]:
         if gradients.get(name) is None:
             continue
         gradient = as_array(gradients[name], name)
-        fits, reference = referee(gradient if gradient.shape == value.shape else None, lambda moved: np.float64(
-            _loss(program, {**parameters, name: moved})[0]), value)
+
+        def loss(moved: Array, name: Any = name) -> np.float64:
+            return np.float64(_loss(program, {**parameters, name: moved})[0])
+
+        fits, reference = referee(gradient if gradient.shape == value.shape else None, loss, value)
         (where.cannot_tell if fits is None else where.right if fits else where.tensors).append(str(name))
         if fits:
             worst = max(worst, error(gradient, reference))

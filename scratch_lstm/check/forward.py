@@ -76,7 +76,8 @@ def remembered(states: States, network: str, value: str) -> States:
     what was remembered is what the last step left there. `value` says of what; h_0 and c_0 stay."""
     if not value:
         return states
-    h, c, z, a, squashed = (array.copy() for array in (states.h, states.c, states.z, states.a, states.squashed))
+    s = states
+    h, c, z, a, squashed = (array.copy() for array in (s.h, s.c, s.z, s.a, s.squashed))
     if value.startswith("h_T"):
         h[0 if value == "h_T, also for h_0" else 1:] = h[-1]
         if network == "rnn":

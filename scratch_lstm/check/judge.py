@@ -33,8 +33,8 @@ PROBLEMS = ((1, 3, 2), (2, 2, 3), (3, 4, 2), (9, 3, 3), (30, 2, 2))     # T, H, 
 class Verdict:
     """`residual` is the error of what is claimed: of the file itself if right, else of the named mistakes
     together; inf where nothing was found. `stages` maps each stage to its state, see evidence.py; `missing`
-    is what a complete file has and this one has not. `base` are the mistakes of the forward pass, None where it
-    is wrong and they are not known; `design` is what was found and is a remark, no mistake."""
+    is what a complete file has and this one has not. `base` are the mistakes of the forward pass, None where
+    it is wrong and they are not known; `design` is what was found and is a remark, no mistake."""
 
     verdict: str
     network: str = "lstm"
@@ -73,7 +73,7 @@ def _judge(look: Looker, seed: int) -> Verdict:
     elif verdict.residual > BOUND:
         _name(verdict, look, seen, seed)
     if returned:
-        _what_is_done_to_the_gradients(verdict, look, seen, seed)
+        _judge_the_numbers(verdict, look, seen, seed)
     if verdict.verdict == "unknown" and verdict.base is not None:
         _look_between(verdict, look, seen, seed)
     evidence = _evidence(verdict, look, seen, seed, 1e-4 if float32 else BOUND)
@@ -188,14 +188,15 @@ def _agrees(mistakes: dict[str, str], seen: list[Observation]) -> bool:
     return True
 
 
-def _what_is_done_to_the_gradients(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) -> None:
+def _judge_the_numbers(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) -> None:
     """A mean together with a loss at the last step, clips, whole numbers, sums that start from something."""
     means = [one for one in verdict.mistakes if one.value in ("mean", "mean over T")
              or one.value == "half" and look.form.batch == 2]
     if look.last_loss and means and set(SUMS) <= {name for one in means for name in one.tensors}:
         verdict.mistakes = [one for one in verdict.mistakes if one not in means]
+        values = {one.value for one in means}
         verdict.design = {name: value for name, value in verdict.found.items()
-                          if name.rpartition(".")[0] in ("sum", "scale") and value in {one.value for one in means}}
+                          if name.rpartition(".")[0] in ("sum", "scale") and value in values}
         verdict.remarks.append(("mean over the batch" if means[0].value == "half" else "mean over T", {}))
     for name in sorted(look.added & set(verdict.returned), key=written_order):
         equation, section = next((key.equation, key.section) for key in DICTIONARY[look.network].values()

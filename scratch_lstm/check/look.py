@@ -99,7 +99,8 @@ class Looker:
         self.missing.update(missing)
         if h is not None and h.shape != problem.dh.shape:
             raise StudentError("shape of h", shape=h.shape, due=problem.dh.shape, rows=_rows(h, problem))
-        seen = Observation(problem, None if h is None else h.astype(np.float64), written=self.program.written())
+        seen = Observation(problem, None if h is None else h.astype(np.float64))
+        seen.written = self.program.written()
         for name, value in returned.items():
             if name in (*contract.TENSORS[self.network], "delta"):
                 self._keep(seen, name, as_array(value, name))
@@ -151,7 +152,8 @@ class Looker:
         start = {name for name, value in silent.gradients.items() if np.any(value)}
         fixed = {name for name in start if _equal(silent.gradients[name], large.gradients.get(name))}
         if fixed:
-            remarks.append(("does not depend on dh", {"names": ", ".join(f"d{name}" for name in sorted(fixed))}))
+            names = ", ".join(f"d{name}" for name in sorted(fixed))
+            remarks.append(("does not depend on dh", {"names": names}))
         self.added = {name for name in start - fixed if np.all(np.isfinite(silent.gradients[name]))}
         return remarks
 
@@ -173,7 +175,7 @@ def _answers_are_equal(first: Observation, second: Observation) -> bool:
 
 
 def _first_step(seen: Observation) -> Observation:
-    """The answer to T = 2 with a loss at step 1 only, as the answer to T = 1: what comes after adds nothing."""
+    """The answer to T = 2 with a loss at step 1 only, as that to T = 1: what comes after adds nothing."""
     p = seen.problem
     gradients = {name: value[:1] if name == "x" else value[:1, :1] if name == "delta" else value
                  for name, value in seen.gradients.items()}

@@ -45,7 +45,8 @@ class Shown:
         words, verdict = WORDS[self.language], self.verdict
         rows = [(words.STAGES[stage], words.STATES[state]) for stage, state in verdict.stages.items()]
         rows += [(words.SITES[one.site], self._cell(one)) for one in verdict.mistakes]
-        rows += [("", line) for line in where_lines(verdict.where, self.language) * (verdict.verdict == "unknown")]
+        if verdict.verdict == "unknown":
+            rows += [("", line) for line in where_lines(verdict.where, self.language)]
         rows += [("", remark_text(code, details, self.language)) for code, details in verdict.remarks]
         body = "".join(f"<tr><td>{html.escape(left)}</td><td>{html.escape(right)}</td></tr>" for left,
                        right in rows)

@@ -22,7 +22,7 @@ class Observation:
     unknown: list[str] = field(default_factory=list)                      # keys that nobody asked for
     single: set[str] = field(default_factory=set)                         # tensors that came in float32
     whole: dict[str, Array] = field(default_factory=dict)                 # gradients in whole numbers
-    written: set[str] = field(default_factory=set)                        # arguments that the file has changed
+    written: set[str] = field(default_factory=set)                        # arguments that it has changed
 
 
 def error(value: Array, reference: Array) -> float:

@@ -25,21 +25,23 @@ SIZES = ((1, 2, 3), (2, 2, 3), (4, 2, 2))        # T, H, D: small, since each nu
 STEPS = ((2.0 ** -7, 2.0 ** -9), (2.0 ** -12, 2.0 ** -14))
 
 
-def referee(value: Array | None, function: Callable[[Array], np.float64], x: Array) -> tuple[bool | None, Array]:
+def referee(value: Array | None, function: Callable[[Array], np.float64],
+            x: Array) -> tuple[bool | None, Array]:
     """Whether the gradient of the function at x is this one, and the one that it has to be; None: nobody can
     tell; a value that came in another shape is None."""
     reference = np.zeros_like(x)
     for steps in STEPS:
         coarse, reference = (richardson(function, x, step) for step in steps)
         if error(coarse, reference) <= DIFFERENCES:
-            if value is None or error(value, reference) <= DIFFERENCES or _smooth(function, x, value, reference):
-                return value is not None and error(value, reference) <= DIFFERENCES, reference
+            fits = value is not None and error(value, reference) <= DIFFERENCES
+            if fits or value is None or _smooth(function, x, value, reference):
+                return fits, reference
     return None, reference
 
 
 def _smooth(function: Callable[[Array], np.float64], x: Array, value: Array, reference: Array) -> bool:
-    """Whether the function is smooth where both differ most: then f(x + h) - 2 f(x) + f(x - h) falls like h^2,
-    at a kink like h."""
+    """Whether the function is smooth where both differ most: then f(x + h) - 2 f(x) + f(x - h) falls like
+    h^2, at a kink like h."""
     move, at = np.zeros_like(x), np.unravel_index(int(np.argmax(np.abs(value - reference))), x.shape)
     bends = []
     for h in (2.0 ** -10, 2.0 ** -12):

@@ -132,7 +132,7 @@ def guarded(path: str, where: str) -> Iterator[None]:
 
 
 def call(path: str, where: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """The student's function. NotWritten where nothing is written but a docstring, `pass`, `...` or a raise."""
+    """The student's function. NotWritten where nothing is there but a docstring, `pass`, `...` or a raise."""
     if is_empty(function):
         raise NotWritten(where)
     with guarded(path, where):

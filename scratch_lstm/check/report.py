@@ -54,8 +54,9 @@ def as_text(verdict: Verdict, file: str, language: str, hint: int = 2, declared:
     """hint 1: where it is; 2: which equation and section, and an example; 3: also what is wrong."""
     words = WORDS[language]
     lines = [words.LINES["verdict"].format(file=file, verdict=words.VERDICTS[verdict.verdict])]
-    lines += [words.LINES["stage"].format(stage=words.STAGES[stage], state=_state(verdict, stage, state, language))
-              for stage, state in verdict.stages.items()]
+    states = {stage: _state(verdict, stage, state, language) for stage, state in verdict.stages.items()}
+    lines += [words.LINES["stage"].format(stage=words.STAGES[stage], state=state)
+              for stage, state in states.items()]
     if verdict.missing and verdict.verdict != "right":
         lines.append(words.LINES["missing"].format(names=", ".join(map(_gradient, verdict.missing))))
     if verdict.verdict in ("right", "incomplete") and math.isfinite(verdict.residual):
@@ -131,7 +132,8 @@ def _mistake(n: int, one: Named, verdict: Verdict, language: str, hint: int, dec
     if hint >= 2:
         lines.append("    " + words.LINES["equation"].format(equation=one.equation,
                                                              page=page(one.section, language)))
-        example = example_of(one, verdict.network, verdict.found or verdict.base or {}, ("h", *verdict.returned))
+        found = verdict.found or verdict.base or {}
+        example = example_of(one, verdict.network, found, ("h", *verdict.returned))
         lines += ["    " + line for line in example_lines(example, language)] if example else []
     return lines
 
@@ -141,9 +143,9 @@ def example_lines(example: Example, language: str) -> list[str]:
     words = WORDS[language].LINES
 
     def rows(numbers: dict[str, list[float]], digits: str) -> list[str]:
-        parts = [f"{name} = {' '.join(format(v, digits) for v in values)}" for name, values in numbers.items()]
         lines: list[str] = []
-        for part in parts:
+        for name, values in numbers.items():
+            part = f"{name} = {' '.join(format(v, digits) for v in values)}"
             if lines and len(lines[-1]) + 2 + len(part) <= WIDTH - 8:
                 lines[-1] += "  " + part
             else:
@@ -154,6 +156,7 @@ def example_lines(example: Example, language: str) -> list[str]:
               for name, values in example.inputs.items()}
     matrices = {name: values for name, values in inputs.items() if name[0] in "WUb"}
     vectors = {name: values for name, values in inputs.items() if name not in matrices}
+    should = words["should"].format(name=example.name, right=f"{example.right:.4f}",
+                                    wrong=f"{example.wrong:.4f}")
     return [words["probe"].format(T=example.T, H=example.H), *rows(vectors, "g"), *rows(matrices, "g"),
-            *rows(example.states, ".4f"),
-            words["should"].format(name=example.name, right=f"{example.right:.4f}", wrong=f"{example.wrong:.4f}")]
+            *rows(example.states, ".4f"), should]

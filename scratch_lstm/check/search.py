@@ -34,8 +34,8 @@ FRESH = ((1, 2, 2), (2, 3, 3), (4, 3, 3), (7, 2, 2), (LONGEST, 2, 2))
 LOCALS = 8               # of the sets of local mistakes that fit, the cheapest
 HIDDEN_AT_ONE = ("c_{k-2}",)        # of the factors of delta^f, what is right at T = 1
 PASS = 10                # a pass back through time takes as long as this many tensors
-# Of 400 pairs and triples of mistakes in an LSTM the middle one needs 215, one in a hundred more than 15,500, the
-# hardest 55,500; seven need more than 200,000. 60,000 take about two seconds.
+# Of 400 pairs and triples of mistakes in an LSTM the middle one needs 215, one in a hundred more than 15,500,
+# the hardest 55,500; seven need more than 200,000. 60,000 take about two seconds.
 FORWARD_WORK = BACKWARD_WORK = 60_000
 
 LEVELS = ((0, 1), (1, 1), (0, 2), (2, 1), (1, 2), (2, 2), (3, 1),
@@ -158,7 +158,9 @@ def _starts(seen: list[Observation], fresh: list[Observation],
     zeros = never_filled([*seen, *fresh], base)
     blocks = {name for name in zeros if name.count(".") == 2}
     # where the block of a gate is zero, perhaps its delta is: then dx lacks it too
-    known = [zeros, *([{name: value for name, value in zeros.items() if name not in blocks}] if blocks else [])]
+    known = [zeros]
+    if blocks:
+        known.append({name: value for name, value in zeros.items() if name not in blocks})
     found: list[tuple[Mistakes, Mistakes, tuple[str, ...], bool]] = []
     for full in ({**base, **kind, **some} for some in known for kind in kinds):
         if deltas_are_right(full, [*seen, *fresh]):
@@ -204,7 +206,8 @@ def _along_paths(base: Mistakes, seen: Observation, most: int, most_own: int, or
     names = keys(network, "path")
     if network == "lstm":
         blind = not np.any(seen.problem.c0)                  # with c_0 = 0 nothing of delta^f shows at T = 1
-        hidden = [replace(key, values=key.values if blind else HIDDEN_AT_ONE) for key in keys(network, "local")
+        hidden = [replace(key, values=key.values if blind else HIDDEN_AT_ONE)
+                  for key in keys(network, "local")
                   if key.name in ("factor.f", "slope.f", "source.f")[:3 if blind else 1]]
         names = names + [key for key in hidden if key.name not in base]
     states = forward(seen.problem, base)

@@ -147,7 +147,8 @@ def _twins(states: States) -> dict[tuple[str, str], list[str]]:
                   and np.array_equal(a, b)] for one, a in arrays.items()}
 
 
-def _keep(found: dict[Choice, int], local: Choice, cost: int, twins: dict[tuple[str, str], list[str]]) -> None:
+def _keep(found: dict[Choice, int], local: Choice, cost: int,
+          twins: dict[tuple[str, str], list[str]]) -> None:
     found[local] = min(found.get(local, 99), cost + len(local))
     for n, one in enumerate(local):
         for value in twins.get(one, ()):

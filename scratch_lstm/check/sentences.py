@@ -39,7 +39,8 @@ def how(one: Named, network: str, language: str, declared: str = "ifgo") -> str:
         value = value.rpartition(" ")[0].removesuffix(" of")
     sentence = words.SENTENCES.get((family, value)) or words.SENTENCES[family, "*"]
     filled = {
-        "n": one.value.rpartition(" ")[2], "gates": gates, "tensors": comma.join(f"d{name}" for name in one.tensors), "declared": declared,
+        "n": one.value.rpartition(" ")[2], "gates": gates,
+        "tensors": comma.join(f"d{name}" for name in one.tensors), "declared": declared,
         "value": _order(one.value, declared) if "order" in one.key or one.key == "exchange"
         else ACTIVATION.get(one.value, one.value),
         "gate_or_h": gates or "h_k", "right_activation": "tanh" if one.gates in ("g", "") else "σ",

@@ -51,7 +51,7 @@ TANH: dict[str, Callable[[Array, Array], Array]] = {                            
     "1 / tanh'": lambda z, a: 1 / (1 - a ** 2),
     "of unit 1": lambda z, a: _first_unit(1 - a ** 2),
 }
-SLOPE_C: dict[str, Callable[[States], Array]] = {                                # the derivative of tanh at c_k, (T, H)
+SLOPE_C: dict[str, Callable[[States], Array]] = {                   # the derivative of tanh at c_k, (T, H)
     "right": lambda s: 1 - np.tanh(s.c[1:]) ** 2,
     "missing": lambda s: np.ones_like(s.squashed),
     "1 - c^2": lambda s: 1 - s.c[1:] ** 2,
@@ -67,7 +67,8 @@ SLOPE_C: dict[str, Callable[[States], Array]] = {                               
 RIGHT_FACTOR = {"i": "g", "f": "c_{k-1}", "g": "i", "o": "tanh c_k", "c": "o"}
 FACTORS = {                                # what people write in place of the right one
     "i": ("i", "missing", "c_{k-1}", "c_k", "f", "z_g", "0"),
-    "f": ("c_k", "c_{k-2}", "c_{k-1}, c_T for c_0", "c_{k-2}, c_T for c_{-1}", "missing", "h_{k-1}", "tanh c_{k-1}", "g", "f", "0"),
+    "f": ("c_k", "c_{k-2}", "c_{k-1}, c_T for c_0", "c_{k-2}, c_T for c_{-1}", "missing", "h_{k-1}",
+          "tanh c_{k-1}", "g", "f", "0"),
     "g": ("g", "missing", "f", "o", "c_{k-1}", "0"),
     "o": ("c_k", "missing", "tanh c_{k-1}", "c_{k-1}", "h_k", "g", "0"),
     "c": ("missing", "i", "f", "o (1 - o)", "tanh c_k"),

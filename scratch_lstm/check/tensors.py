@@ -44,7 +44,7 @@ def rows_of_input(value: str, problem: Problem, s: States) -> Array:
         return np.roll(h[1:], 1, 0)
     if value == "h_{k-2}, h_T for h_{-1}":                    # index k-2 of a list that has h_0
         return np.roll(h, 1, 0)[:-1]
-    if value == "h_T, h_0 for k = 1":                         # one array in all places of the list but the first
+    if value == "h_T, h_0 for k = 1":                         # one array in all places but the first
         return np.vstack([h[:1], np.repeat(h[-1:], len(x) - 1, 0)])
     if value == "h_{k-2}":
         return h[np.maximum(np.arange(len(x)) - 1, 0)]

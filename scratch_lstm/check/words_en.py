@@ -83,7 +83,7 @@ SENTENCES = {
     ("cut", "window"):
         "each loss goes back {n} steps only: δ_{t,k} is 0 for t - k ≥ {n}; it belongs to every k ≤ t.",
     ("cut", "pieces"):
-        "the backward pass is cut into pieces of {n} steps; nothing goes back from one piece to the one before.",
+        "the backward pass is cut into pieces of {n} steps; nothing goes back from one to the one before.",
     ("columns", "exchanged"):
         "dW and dU: the columns of the joint matrix are those of [x, h] where [h, x] belongs, or the other "
         "way round.",
@@ -92,41 +92,48 @@ SENTENCES = {
     ("remembered", "h_T"):
         "every h_k that is remembered is h_T, as if one array stood in all places: remember a copy.",
     ("remembered", "h_T, also for h_0"):
-        "every h_k that is remembered is h_T, also h_0, as if one array stood in all places: remember a copy.",
+        "every h_k that is remembered is h_T, even h_0, as if one array stood in all places: keep a copy.",
     ("remembered", "c_T"):
         "every c_k that is remembered is c_T, as if one array stood in all places: remember a copy.",
     ("remembered", "h_T and c_T"):
-        "every h_k and c_k that is remembered is that of step T, as if one array stood in all places: remember "
-        "copies.",
+        "every h_k and c_k that is remembered is that of step T, as if one array stood in all places: "
+        "remember copies.",
     ("remembered", "h_T, c_T and the gates"):
         "all that is remembered, gates and states, is that of step T, as if one object stood in all places: "
         "make a new one at each step.",
     ("cell", "carry times tanh'"):
-        "the part of dL/dc_k that comes from c_{k+1} is multiplied by 1 - tanh²(c_k) too; only the part through "
-        "h_k is.",
+        "the part of dL/dc_k that comes from c_{k+1} is multiplied by 1 - tanh²(c_k) too; only the part "
+        "through h_k is.",
     ("sum", "last twice"): "{tensors}: the last step, k = T, is counted twice; each step belongs there once.",
-    ("clipped inside", "dh"): "what goes back to h_{k-1} is clipped to ±{n} at each step; clip the gradients at the end.",
-    ("clipped inside", "dc"): "what goes back to c_{k-1} is clipped to ±{n} at each step; clip the gradients at the end.",
+    ("clipped inside", "dh"):
+        "what goes back to h_{k-1} is clipped to ±{n} at each step; clip the gradients at the end.",
+    ("clipped inside", "dc"):
+        "what goes back to c_{k-1} is clipped to ±{n} at each step; clip the gradients at the end.",
     ("clipped inside", "dh and dc"):
-        "what goes back to h_{k-1} and c_{k-1} is clipped to ±{n} at each step; clip the gradients at the end.",
+        "what goes back to h_{k-1} and c_{k-1} is clipped to ±{n} at each step; clip the gradients at the "
+        "end.",
     ("clipped inside", "dh with the loss"):
         "dL/dh_k is clipped to ±{n} at each step; clip the gradients at the end.",
     ("clipped inside", "δ"): "δ_k is clipped to ±{n} at each step; clip the gradients at the end.",
-    ("start", "not zero"): "{tensors}: it starts from something other than zero; that is added to the gradient.",
-    ("whole", "numbers"): "{tensors}: whole numbers; what stands behind the point is lost (an integer dtype).",
+    ("start", "not zero"):
+        "{tensors}: it starts from something other than zero; that is added to the gradient.",
+    ("whole", "numbers"):
+        "{tensors}: whole numbers; what stands behind the point is lost (an integer dtype).",
     ("end.h0", "exchanged"): "dh_0 and dc_0 are exchanged.",
     ("from.x", "last step only"): "dx_k is given at the last step only; every step has one.",
     ("from.x", "reversed"): "the rows of dx are in reversed order.",
 }
 
-VERDICTS = {"right": "right", "incomplete": "incomplete", "wrong": "wrong", "unknown": "unknown", "error": "error"}
+VERDICTS = {"right": "right", "incomplete": "incomplete", "wrong": "wrong", "unknown": "unknown",
+            "error": "error"}
 STAGES = {"forward": "forward pass", "one step": "one step back", "through time": "back through time",
           "sums": "sums: W, U, b", "ends": "ends: x, h0, c0"}
 STATES = {"right": "right", "no mistake of its own": "no mistake of its own", "wrong": "wrong",
           "not written": "not written yet", "not looked at": "not looked at"}
 SITES = {
     "forward-tanh-of-c": "forward pass, h_k", "forward-activation": "forward pass, an activation",
-    "forward-matrix": "forward pass, a matrix", "forward-state": "forward pass, a state", "forward-bias": "forward pass, a bias",
+    "forward-matrix": "forward pass, a matrix", "forward-state": "forward pass, a state",
+    "forward-bias": "forward pass, a bias",
     "forward-gate-order": "forward pass, the order of the gates",
     "sigmoid-derivative": "a sigmoid's derivative",
     "tanh-derivative-g": "the derivative of tanh", "tanh-derivative-c": "the derivative of tanh(c_k)",
@@ -137,9 +144,12 @@ SITES = {
     "input-of-sum": "what delta is multiplied by", "bias-delta": "the gradient of the bias",
     "gate-order": "the order of the returned blocks", "initial-state": "the gradient of the first state",
     "input-gradient": "the gradient of x", "scaled": "the size of a gradient",
-    "course-sum": "the double sum over t, k", "never-filled": "a gradient that stays zero", "number-kind": "the kind of number",
-    "cut-through-time": "how far back a loss reaches", "columns-of-joint-matrix": "the columns of a joint matrix",
-    "entrywise-product": "an entrywise product", "remembered-states": "what is remembered for the backward pass",
+    "course-sum": "the double sum over t, k", "never-filled": "a gradient that stays zero",
+    "number-kind": "the kind of number",
+    "cut-through-time": "how far back a loss reaches",
+    "columns-of-joint-matrix": "the columns of a joint matrix",
+    "entrywise-product": "an entrywise product",
+    "remembered-states": "what is remembered for the backward pass",
 }
 LINES = {
     "verdict": "{file}: {verdict}", "stage": "  {stage}: {state}", "missing": "not written yet: {names}",
@@ -204,33 +214,35 @@ REMARKS = {
     "same rows": "all rows of h are equal, as if one array were kept for every step: append a copy of it",
     "not finite": "these contain NaN or infinity: {names}",
     "float32": "rounding of float32, not a mistake (error {error:.0e}); use float64 to be checked to 1e-9",
-    "not smooth": "cannot tell: the differences of the loss do not agree with each other for {names}; it is not "
-                  "smooth there, or its value changes from call to call; other PARAMETERS may help",
+    "not smooth": "cannot tell: the differences of the loss do not agree with each other for {names}; it is "
+                  "not smooth there, or its value changes from call to call; other PARAMETERS may help",
     "forward known": "the named mistake gives h; the backward pass has another one",
     "backward fits": "the backward pass is right for this forward pass: correct them together",
     "backward right": "the backward pass has no mistake: correct the forward pass only",
     "clip value": "clips at {limit:.6g}: the entries of {names} are cut to ±{limit:.6g} at the end",
     "clip norm": "clips at {limit:.6g}: each of {names} is shrunk to this norm at the end",
     "clip norm of all": "clips at {limit:.6g}: {names} together are shrunk to this norm at the end",
-    "zero start": "h does not change with {names}: the states start from zero, and all was compared with zero first "
-                  "states (START = \"zero\" says so in the file; START = \"given\" makes it a mistake)",
-    "last loss": "only the last row of dh is used: the loss is at the last step, and all was compared with such a "
-                 "loss (LOSS = \"last\" says so in the file; LOSS = \"all\" makes it a mistake)",
+    "zero start": "h does not change with {names}: the states start from zero, and all was compared with "
+                  "zero first states (START = \"zero\" says so in the file; START = \"given\" makes it a "
+                  "mistake)",
+    "last loss": "only the last row of dh is used: the loss is at the last step, and all was compared with "
+                 "such a loss (LOSS = \"last\" says so in the file; LOSS = \"all\" makes it a mistake)",
     "mean over T": "the gradients are divided by T, as a mean over the steps",
     "mean over the batch": "the gradients are divided by the size of the batch, as a mean over its sequences",
     "added": "not zero where dh is zero: {names}",
     "does not depend on dh": "the same for every dh, zero included: {names}",
     "whole numbers": "whole numbers (an integer dtype): {names}",
-    "written": "the file writes into the arrays that it was given: {names}; a caller who uses them again gets "
-               "other numbers",
+    "written": "the file writes into the arrays that it was given: {names}; a caller who uses them again "
+               "gets other numbers",
     "float32 inside": "some numbers are float32: with these a name cannot be proven to 1e-9; use float64",
     "fails at": "T = {T} fails, and was left out",
     "not returned": "not returned, so not compared: {names}",
-    "h of the step before": "row k of h is the right h_{{k-1}}: the state is stored before the step, not after it",
+    "h of the step before": "row k of h is the right h_{{k-1}}: the state is stored before the step, not "
+                            "after it",
     "h reversed": "the rows of h are the right ones in reversed order",
     "h: first missing": "h has the shape {shape}; it has to be {due}: the first row is missing",
     "h: last missing": "h has the shape {shape}; it has to be {due}: the last row is missing",
-    "h: h_0 too": "h has the shape {shape}; it has to be {due}: its first row is h_0, return the rows behind it",
+    "h: h_0 too": "h has the shape {shape}; it has to be {due}: its first row is h_0, return the rows behind",
     "choice": "{name} = {value!r}; it has to be {known}",
     "not linear": "the result is not proportional to dh: {names}",
     "ended": "the file ended the program (exit status {status})",

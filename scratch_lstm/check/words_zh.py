@@ -101,7 +101,8 @@ SITES = {
     "input-of-sum": "与误差项相乘的量", "bias-delta": "偏置的梯度",
     "gate-order": "返回的各块的次序", "initial-state": "初始状态的梯度",
     "input-gradient": "x 的梯度", "scaled": "梯度的大小", "course-sum": "对 t、k 的二重求和",
-    "never-filled": "一直为零的梯度", "number-kind": "数的类型", "cut-through-time": "损失往回传多远", "columns-of-joint-matrix": "合在一起的矩阵的列",
+    "never-filled": "一直为零的梯度", "number-kind": "数的类型", "cut-through-time": "损失往回传多远",
+    "columns-of-joint-matrix": "合在一起的矩阵的列",
     "entrywise-product": "逐元素积", "remembered-states": "为反向传播记下的量",
 }
 LINES = {

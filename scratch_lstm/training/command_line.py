@@ -31,7 +31,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 
 def make_parser(program: str) -> argparse.ArgumentParser:
-    """program: the command as the user typed it, for the help text."""
+    """program: the command as the user typed it, for the help text. Long: one line a flag."""
     parser = argparse.ArgumentParser(
         prog=program, description="Train a hand-written LSTM on Chinese poems, and write some.",
         formatter_class=Help,

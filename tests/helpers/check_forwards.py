@@ -1,5 +1,5 @@
-"""Five forward passes that are not the textbook's, each with a backward pass that is right for it, as files of
-the plain form; and a line of each backward pass that makes it wrong."""
+"""Five forward passes that are not the textbook's, each with a backward pass that is right for it, as files
+of the plain form; and a line of each backward pass that makes it wrong."""
 
 RNN_HALF = '''import numpy as np
 
@@ -77,7 +77,7 @@ def backward(dh, cache):
 # peepholes without weights: i and f see c_{k-1}, o sees c_k
 PEEPHOLES = LSTM.replace("sigmoid(zi), sigmoid(zf)", "sigmoid(zi + c), sigmoid(zf + c)").replace(
     "o = sigmoid(zo)", "o = sigmoid(zo + c)").replace(
-    "dc = dc_next + d * o * (1 - np.tanh(c) ** 2)", "dc = dc_next + d * o * (1 - np.tanh(c) ** 2) + do").replace(
+    "+ d * o * (1 - np.tanh(c) ** 2)", "+ d * o * (1 - np.tanh(c) ** 2) + do").replace(
     "dc_next = dc * f", "dc_next = dc * f + di + df")
 HARD = LSTM.replace("return 1 / (1 + np.exp(-z))", "return np.clip(0.25 * z + 0.5, 0, 1)").replace(
     "return s * (1 - s)", "return 0.25 * ((s > 0) & (s < 1))")

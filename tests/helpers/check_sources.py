@@ -118,8 +118,8 @@ WRONG_LSTM = [
     ("half of dx", "dx[k] = W.T @ delta", "dx[k] = (W.T @ delta) / 2", "scaled", None),
     ("a mean for a sum", '"W": dW, "U": dU, "b": db', '"W": dW / T, "U": dU / T, "b": db / T', "scaled",
      None),
-    ("clipped in the loop", "dh_next = U.T @ delta", "dh_next = np.clip(U.T @ delta, -5, 5)", "path-through-h",
-     None),
+    ("clipped in the loop", "dh_next = U.T @ delta", "dh_next = np.clip(U.T @ delta, -5, 5)",
+     "path-through-h", None),
 ]
 WRONG_RNN = [
     ("tanh' missing", "delta = (1 - h[k + 1] ** 2) * (dh[k] + dh_next)", "delta = dh[k] + dh_next",
