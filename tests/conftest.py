@@ -32,7 +32,8 @@ def pytest_terminal_summary(terminalreporter):
     package = Path(train_poems.__file__).parent / "scratch_lstm"
     files = [path.read_text(encoding="utf-8") for path in package.rglob("*.py")]
     lines = sum(text.count("\n") for text in files)
-    terminalreporter.write_line(f"scratch_lstm/: {len(files)} files, {lines} lines (before: {LAST[0]}, {LAST[1]})")
+    size = f"scratch_lstm/: {len(files)} files, {lines} lines (before: {LAST[0]}, {LAST[1]})"
+    terminalreporter.write_line(size)
 
 
 @pytest.fixture
