@@ -41,7 +41,7 @@ fuzz: .venv/test.installed
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/test_fuzz.py $(ARGS)
 
 lint: .venv/lint.installed
-	$(BIN)/python -m flake8 scratch_lstm torch_ref derivations tests web train_poems.py
+	$(BIN)/python -m flake8 scratch_lstm torch_ref derivations tests web train_poems.py one_file.py
 	$(BIN)/python -m mypy
 
 mutants: .venv/mutants.installed

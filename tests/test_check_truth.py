@@ -134,6 +134,8 @@ def untrue(look, verdict, file):
                 wrong.append(f"{found} does not give h")
             start = look.on(replace(problem, dh=0 * problem.dh)).gradients
             for name, value in (answer.gradients if verdict.found else {}).items():
+                if look.zero_start and name in ("h0", "c0") and not np.any(value):
+                    continue                                  # nothing depends on a state that is not used
                 value = value - start[name] * (name in look.added)
                 if error(value, result.tensor(name)) > 1e-9:
                     wrong.append(f"{found} does not give d{name}")

@@ -86,7 +86,7 @@ def test_json_is_one_object_with_what_was_promised():
         "equation": "(6.54)", "page": page("7.4")}]
     assert answer["where"] == {"pass": "backward", "tensors": ["W", "U", "b", "x", "h0", "c0"], "right": [],
                                "first": ["W", "U", "b", "x", "h0"], "gates": ["i"], "steps": 1, "up_to": None,
-                               "multiples": {}, "compared_with": "textbook"}
+                               "multiples": {}, "large_dh": False, "compared_with": "textbook"}
     assert tuple(answer) == ("version", "verdict", "network", "remarks", "mistakes", "stages", "where",
                              "residual", "missing")
     json.dumps(answer, allow_nan=False)

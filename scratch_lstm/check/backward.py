@@ -83,7 +83,7 @@ def between(value: str, slopes: Array, s: States, k: int) -> Array:
 def kept(value: str, T: int, k: int) -> Array:
     """(T, 1): which of the T losses go on from step k+1 to step k of the book, in a pass that is cut: each
     after n steps ("window of n"), or all of them between two pieces of n steps; derivations/, 4.5."""
-    n = int(value.rpartition(" ")[2]) if value else T
+    n = int(value.rpartition(" ")[2]) if value and not value.startswith("end") else T
     if value.startswith("pieces"):
         return np.full((T, 1), k % n != 0 or k == 0)
     return (np.arange(T) < k - 1 + n)[:, None] | (k == 0)
@@ -123,6 +123,7 @@ def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
     cut = m.get("cut", "")
     slope_c = cell_slope_of(s, m) if lstm else s.squashed
     from_h, from_c = (s.sources_h, s.sources_c) if own else (list(range(T)), list(range(T)))
+    keeps_h, keeps_c = s.keeps if own else (True, True)
     steps = list(range(T)) if m.get("loop") == "forward" else list(range(T))[::-1]
     given = direct(problem.dh, m.get("direct", "right"))
     if "clip" in m:                        # no longer linear: all losses together, in one row
@@ -131,6 +132,8 @@ def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
     at_h, at_c = np.zeros((T + 2, R, H)), np.zeros((T + 2, R, len(problem.c0)))   # dL_t/dh, dL_t/dc
     at_h[1:T + 1] = given.transpose(1, 0, 2)
     z, a = np.zeros((R, T, len(gates), H)), np.zeros((R, T, len(gates), H))
+    if cut.startswith("end after"):
+        steps = steps[:int(cut.rpartition(" ")[2])]
     for n, k in enumerate(steps):
         dh = clipped(m, "dh with the loss", at_h[k + 1])
         to_h, to_c = (k + 2, k + 2) if m.get("loop") == "forward" else (from_h[k], from_c[k])
@@ -147,9 +150,9 @@ def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
             if "product" in m:
                 z[:, k] = z[:, k].sum(axis=2, keepdims=True)
             z[:, k], a[:, k] = z[:, k, exchanged], a[:, k, exchanged]
-            value = end_c if n == T - 1 else path_c
+            value = end_c if n == len(steps) - 1 else path_c
             carry = clipped(m, "dc", along_c(value, dc, local, s.a[:, 1], k, s))
-            at_c[to_c] += kept(cut, R, k) * carry
+            at_c[to_c] += kept(cut, R, k) * carry * keeps_c
         else:
             slope = between(m.get("between", ""), A[:, 0], s, k)
             z[:, k] = (given[:, k] * A[k, 0] + (dh - given[:, k]) * slope)[:, None]
@@ -157,12 +160,14 @@ def backward(problem: Problem, s: States, m: Mistakes) -> Deltas:
                 z[:, k] = z[:, k].sum(axis=2, keepdims=True)
             a[:, k] = dh[:, None]
         z[:, k], a[:, k] = clipped(m, "δ", z[:, k, blocks]), a[:, k, blocks]
-        value = end_h if n == T - 1 else path_h
+        value = end_h if n == len(steps) - 1 else path_h
         later = value == "delta of k+2" and n
         d, d_before = (z[:, steps[n - 1]], a[:, steps[n - 1]]) if later else (z[:, k], a[:, k])
         if value == "delta of k+2" and not n:
             d = 0 * d
         arrives = dh if value == "no U^T" else through(U, d, d_before, value, W)
-        at_h[to_h] += kept(cut, R, k) * clipped(m, "dh", arrives)
-    end = T + 1 if m.get("loop") == "forward" else 0
+        at_h[to_h] += kept(cut, R, k) * clipped(m, "dh", arrives) * keeps_h
+    end = T + 1 if m.get("loop") == "forward" else T - len(steps)
+    if 0 < end <= T:                         # a loop that ends early has not seen the loss of this step
+        at_h[end] -= given[:, end - 1]
     return Deltas(z, a, at_h[end].sum(axis=0), at_c[end].sum(axis=0) if lstm else problem.c0)

@@ -14,7 +14,7 @@ import numpy as np
 from .forward import Array, Mistakes
 from .look import LARGE, Looker
 from .naming import Named
-from .observation import BOUND, Observation, error, same
+from .observation import Observation, error, same
 from .tensors import Result
 
 Pairs = dict[str, tuple[Array, Array]]
@@ -24,50 +24,67 @@ INSIDE = {"dh": _H, "dc": _C, "dh and dc": _C, "dh with the loss": _H, "δ": _H}
 
 @dataclass(frozen=True)
 class Clip:
-    """`kind`: "value", "norm", "norm of all" at the end; "inside", with the mistake; "" for what has no name.
-    `names` are the gradients that a large dh changes."""
+    """`kind`: "value", "norm", "norm of all", "scaled" at the end; "inside", with the mistake; "" for what
+    has no name. `said` are the gradients that a large dh changes, in words."""
 
     kind: str
-    names: tuple[str, ...]
+    said: str
     limit: float = 0.0
     mistake: Named | None = None
 
 
+def not_linear(look: Looker, T: int, seed: int) -> Pairs:
+    """The gradients that are not proportional to dh: with a large dh, and what they had to be there."""
+    small, large = (look(T, 3, 3, seed + 11, size) for size in (look.small, LARGE))
+    pairs = {name: (value, small.gradients[name] * (LARGE / look.small))
+             for name, value in large.gradients.items() if name in small.gradients}
+    return {name: pair for name, pair in pairs.items()
+            if not error(*pair) <= (1e-4 if name in large.single or name in small.single else 1e-7)}
+
+
 def clipping(look: Looker, mistakes: Mistakes, seed: int) -> Clip | None:
     """None if the file is linear in dh, else what it does. `mistakes` are those that are known."""
-    seen = look(3, 3, 3, seed + 11, LARGE)
-    expected = Result(seen.problem, mistakes)
-    pairs = {name: (value, expected.tensor(name)) for name, value in seen.gradients.items()}
-    changed = {name: pair for name, pair in pairs.items() if error(*pair) > BOUND and name not in seen.single}
-    if not changed or all(error(*pair) < 1e-4 for pair in changed.values()):
+    changed = not_linear(look, 3, seed)
+    if not changed:
         return None
-    for kind, limit in _at_the_end(changed):
-        return Clip(kind, tuple(changed), limit)
+    p = look(3, 3, 3, seed + 11, LARGE).problem
+    expected = Result(p, mistakes)
+    changed = {name: (value, expected.tensor(name)) for name, (value, _) in changed.items()}
+    names = ", ".join(f"d{name}" for name in changed)
+    limits = {name: float(np.max(np.abs(value))) for name, (value, _) in changed.items()}
+    if all(limits[name] > 0 and same(value, np.clip(right, -limits[name], limits[name]))
+           for name, (value, right) in changed.items()):
+        said = ", ".join(f"d{name} to ±{limit:.6g}" for name, limit in limits.items())
+        return Clip("value", said, max(limits.values()))
+    parts = [part for name, pair in changed.items() for part in _parts(name, *pair, look.network)]
+    if all(_shrunk(*part) for part in parts):
+        norms = {name: float(np.sqrt(np.sum(value * value))) for name, (value, _) in changed.items()}
+        ratios = [float(np.sum(a * b) / np.sum(b * b)) for a, b in changed.values()]
+        if len(set(np.round(list(norms.values()), 6))) == 1:
+            return Clip("norm", names, max(norms.values()))
+        if len(set(np.round(np.array(ratios) / max(ratios), 6))) == 1:
+            return Clip("norm of all", names, float(np.sqrt(sum(norm ** 2 for norm in norms.values()))))
+        return Clip("scaled", names)
     for what in INSIDE:
         inside = _limit(look, mistakes, what, seed)
         if inside is not None:
             site, equation, section = INSIDE[what]
             mistake = Named(site, "clipped inside", f"{what} {inside:.6g}", "", (), equation, section)
-            return Clip("inside", tuple(changed), inside, mistake)
-    return Clip("", tuple(changed))
+            return Clip("inside", names, inside, mistake)
+    return Clip("", names)
 
 
-def _at_the_end(changed: Pairs) -> list[tuple[str, float]]:
-    """The clips that give what was seen, each with its limit."""
-    limits = {name: float(np.max(np.abs(value))) for name, (value, _) in changed.items()}
-    if all(same(value, np.clip(reference, -limits[name], limits[name]))
-           for name, (value, reference) in changed.items()):
-        return [("value", max(limits.values()))]
-    ratios = {name: float(np.sum(value * reference) / np.sum(reference * reference))
-              for name, (value, reference) in changed.items()}
-    if not all(same(value, ratios[name] * reference) for name, (value, reference) in changed.items()):
-        return []
-    norms = {name: float(np.sqrt(np.sum(value * value))) for name, (value, _) in changed.items()}
-    if len(set(np.round(list(norms.values()), 6))) == 1:
-        return [("norm", max(norms.values()))]
-    if len(set(np.round(np.array(list(ratios.values())) / max(ratios.values()), 6))) == 1:
-        return [("norm of all", float(np.sqrt(sum(norm ** 2 for norm in norms.values()))))]
-    return []
+def _parts(name: str, value: Array, right: Array, network: str) -> list[tuple[Array, Array]]:
+    """A gradient as a whole if it is a multiple of the right one, else the blocks of its gates."""
+    if network == "rnn" or name not in ("W", "U", "b") or _shrunk(value, right):
+        return [(value, right)]
+    return list(zip(np.split(value, 4), np.split(right, 4)))
+
+
+def _shrunk(value: Array, right: Array) -> bool:
+    """Whether it is the right one, or the right one times a number below 1."""
+    ratio = float(np.sum(value * right) / np.sum(right * right)) if np.any(right) else 1.0
+    return 0 < ratio <= 1 + 1e-9 and same(value, ratio * right)
 
 
 def _limit(look: Looker, mistakes: Mistakes, what: str, seed: int) -> float | None:

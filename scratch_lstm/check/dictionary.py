@@ -75,7 +75,8 @@ _SUMMED = (("W", "(6.40)", "2.5"), ("U", "(6.39)", "2.4"), ("b", "(6.41)", "2.5"
 _FILLED = [Key(f"filled.{tensor}", "seen", "never-filled", ("zero",), equation, section, tensor=tensor)
            for tensor, equation, section in (*_SUMMED, ("delta", "(6.36)", "2.3"))]
 
-_CUT = ("window of 2", "window of 3", "pieces of 2", "pieces of 3")     # the search finds any number
+_CUT = ("end after 1", "end after 2", "window of 2", "window of 3",    # the search finds any number
+        "pieces of 2", "pieces of 3")
 
 _SHARED = [Key("cut", "path", "cut-through-time", _CUT, "(6.31)", "4.5"),
            Key("columns", "tensor", "columns-of-joint-matrix", ("exchanged",), "(6.40)", "2.5"),
@@ -92,7 +93,8 @@ _SHARED = [Key("cut", "path", "cut-through-time", _CUT, "(6.31)", "4.5"),
 
 RNN = [
     Key("forward.activation", "forward", "forward-activation", ("sigmoid", "none", "relu"), "(6.42)", "1.1"),
-    Key("forward.h", "forward", "forward-state", ("first", "two back", "zero start"), "(6.42)", "1.1"),
+    Key("forward.h", "forward", "forward-state", ("first", "two back", "zero start", "left out"), "(6.42)",
+        "1.1"),
     Key("forward.bias", "forward", "forward-bias", ("none", "twice"), "(6.42)", "1.1"),
     Key("forward.U", "forward", "forward-matrix", ("transposed",), "(6.42)", "1.1"),
     Key("slope", "local", "tanh-derivative-g", _others(TANH), "(6.36)", "2.3"),
@@ -112,8 +114,10 @@ LSTM = [
     *(Key(f"forward.activation.{gate}", "forward", "forward-activation",
           ("sigmoid", "none", "relu") if gate == "g" else _SIGMOID_WRONG, _EQUATION[gate], "6.1", gate)
       for gate in GATES),
-    Key("forward.h", "forward", "forward-state", ("first", "two back", "zero start"), "(6.57)", "6.2"),
-    Key("forward.c", "forward", "forward-state", ("first", "two back", "zero start"), "(6.51)", "6.1"),
+    Key("forward.h", "forward", "forward-state", ("first", "two back", "zero start", "left out"), "(6.57)",
+        "6.2"),
+    Key("forward.c", "forward", "forward-state", ("first", "two back", "zero start", "left out"), "(6.51)",
+        "6.1"),
     Key("forward.start", "forward", "forward-state", ("exchanged",), "(6.51)", "6.1"),
     Key("forward.bias", "forward", "forward-bias", ("none", "twice", *GATES), "(6.57)", "6.2"),
     Key("forward.U", "forward", "forward-matrix", ("transposed",), "(6.57)", "6.2"),

@@ -34,7 +34,7 @@ SUMS = ("W", "U", "b")
 class Where:
     """What is known of a mistake without a name. `least` is the smallest T that shows it, there in the
     gradients `first` and the blocks `gates`; `up_to` is the T up to which all agrees. `own`: the reference is
-    the file's own forward pass."""
+    the file's own forward pass. `large`: only a large dh shows it."""
 
     pass_: str | None = None
     tensors: list[str] = field(default_factory=list)
@@ -47,10 +47,12 @@ class Where:
     multiples: dict[str, float] = field(default_factory=dict)
     deltas_right: bool = False
     own: bool = False
+    large: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         return {"pass": self.pass_, "tensors": self.tensors, "right": self.right, "first": self.first,
                 "gates": self.gates, "steps": self.least, "up_to": self.up_to, "multiples": self.multiples,
+                "large_dh": self.large,
                 "compared_with": "own forward pass" if self.own else "textbook"}
 
 
@@ -63,6 +65,8 @@ class Pair:
     value: Array | None         # None where it came in another shape
     reference: Array
     agrees: bool | None
+    large: bool = False         # dh is large, where a clip acts
+    elsewhere: bool = False     # it is wrong, and something else than this comparison shows it
 
     @property
     def T(self) -> int:
@@ -87,14 +91,16 @@ class Evidence:
 
     @classmethod
     def of(cls, seen: Iterable[Observation], reference: Callable[[Problem, str], Array],
-           bound: float = BOUND, wrong: Iterable[str] = ()) -> Evidence:
-        """The comparisons with a reference, to `bound`; `wrong` are gradients that are known to be."""
+           rounded: Iterable[str] = (), wrong: Iterable[str] = ()) -> Evidence:
+        """The comparisons with a reference to 1e-9; `rounded` are right but for a rounding, `wrong` are known
+        to be wrong."""
         pairs = []
         for one in seen:
             for name in (*one.gradients, *one.misshapen, *one.whole):
                 value, right = one.gradients.get(name, one.whole.get(name)), reference(one.problem, name)
-                agrees = value is not None and name not in wrong and error(value, right) <= bound
-                pairs.append(Pair(name, one.problem, value, right, agrees))
+                agrees = value is not None and (name in rounded or same(value, right))
+                pairs.append(Pair(name, one.problem, value, right, agrees and name not in wrong,
+                                  elsewhere=agrees and name in wrong))
         return cls(pairs)
 
     def agree(self, name: str, where: Callable[[Pair], bool] = lambda pair: True) -> bool | None:
@@ -139,52 +145,57 @@ class Evidence:
             agrees = [self.agree(name) for name in given]
             if deltas and False in agrees:
                 found[stage] = WRONG
-            elif not given or given != names and all(agrees):
+            elif given != names:
                 found[stage] = NOT_WRITTEN
             elif all(agrees):
                 found[stage] = RIGHT
         return found
 
     def _consistent(self, T: int) -> bool:
-        """Whether dW and db are wrong and yet made of the same deltas: then these are what is wrong. At
+        """Whether dW, db and dx are wrong and yet made of the same deltas: then these are what is wrong. At
         T = 1, and at T = 2 where the x_k are independent, dW gives them back."""
         for pair in self.pairs:
             x = pair.problem.x
             if pair.name == "W" and pair.agrees is False and pair.value is not None \
                     and pair.T == T <= x.shape[1]:
-                other = [p for p in self.pairs if p.name == "b" and p.problem is pair.problem]
                 deltas = pair.value @ np.linalg.pinv(x)                               # (GH, T)
-                return bool(other) and other[0].agrees is False and other[0].value is not None \
-                    and same(deltas @ x, pair.value) and same(deltas.sum(axis=1), other[0].value)
+                made = {"W": deltas @ x, "b": deltas.sum(axis=1), "x": deltas.T @ pair.problem.W}
+                others = [p for p in self.pairs if p.problem is pair.problem and p.name in made]
+                return {p.name for p in others} == set(made) and all(
+                    p.agrees is False and not p.elsewhere and p.value is not None
+                    and same(p.value, made[p.name]) for p in others)
         return False
 
     def where(self) -> Where:
         """What is known of a mistake in the gradients."""
         wrong = [name for name in self.names if self.agree(name) is False]
-        bad = [pair for pair in self.pairs if pair.agrees is False]
+        bad = [pair for pair in self.pairs if pair.agrees is False and not pair.elsewhere]
+        bad = [pair for pair in bad if not pair.large] or bad
         least = min((pair.T for pair in bad), default=0)
         first = [pair for pair in bad if pair.T == least]
         gates = {GATES[n] for pair in first for n, (a, b) in enumerate(pair.blocks())
                  if pair.problem.network == "lstm" and pair.name in FROM_DELTAS and not same(a, b)}
-        at_first = {pair.name for pair in first}
+        at_first, large = {pair.name for pair in first}, bool(first) and first[0].large
         return Where(
             "backward" if wrong else None, wrong, [name for name in self.names if self.agree(name)],
-            [name for name in self.names if self.agree(name) is None],
+            [name for name in self.names if any(p.agrees is None for p in self.pairs if p.name == name)
+             and self.agree(name) is None],
             [gate for gate in GATES if gate in gates], [name for name in wrong if name in at_first],
-            least or None, max((pair.T for pair in self.pairs if pair.T < least), default=None),
-            {name: ratio for name in wrong if (ratio := self.multiple(name))}, self.deltas_right)
+            least or None, None if large else max((p.T for p in self.pairs if p.T < least), default=None),
+            {name: ratio for name in wrong if (ratio := self.multiple(name))}, self.deltas_right,
+            large=large)
 
     def multiple(self, name: str) -> float | None:
         """The number that all of a gradient is too large by, the same on each problem, or None."""
         ratios = []
         for pair in self.pairs:
-            if pair.name == name and np.any(pair.reference):
+            if pair.name == name and np.any(pair.reference) and not pair.large and not pair.elsewhere:
                 if pair.value is None or not np.any(pair.value):
                     return None
                 ratio = float(np.sum(pair.value * pair.reference) / np.sum(pair.reference ** 2))
                 if error(pair.value, ratio * pair.reference) > BOUND:
                     return None
                 ratios.append(ratio)
-        if len(ratios) < 2 or max(ratios) - min(ratios) > 1e-9 * abs(ratios[0]):
+        if len(ratios) < 2 or max(ratios) - min(ratios) > 1e-9 * abs(ratios[0]) or round(ratios[0], 7) == 1:
             return None
         return round(ratios[0], 9)

@@ -7,6 +7,7 @@ loss itself, and nothing is named. """
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,14 @@ def answer(program: Program, p: Problem, gates: str) -> Answer:
         return None, {}, ["loss"]
     wanted = TENSORS[p.network]
     found = {name: value for name, value in gradients.items() if name in wanted and value is not None}
-    h = forward(in_file_order(p, GATES, gates), {}).h[1:]
-    due = float(np.sum(p.dh * h))
-    if not abs(loss - due) <= 1e-9 * np.sum(np.abs(p.dh * h)):
+    ours = in_file_order(p, GATES, gates)
+    for start, losses in product(("given", "zero"), (slice(None), slice(-1, None))):
+        zero = {"forward.h": "zero start", "forward.c": "zero start"}
+        h = forward(ours, zero if start == "zero" else {}).h[1:]
+        terms = (p.dh * h)[losses]
+        if abs(loss - float(np.sum(terms))) <= 1e-9 * np.sum(np.abs(terms)):
+            break
+    else:
         raise StudentError("another loss")
     return h, found, [name for name in wanted if name not in found]
 

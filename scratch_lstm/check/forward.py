@@ -48,14 +48,15 @@ class States:
     squashed: Array     # (T, H): tanh(c_k), or what is there in its place
     sources_h: list[int]    # the row of h that step k uses: k, where all is right
     sources_c: list[int]
+    keeps: tuple[bool, bool] = (True, True)      # whether h and c go on to the next step at all
 
     @property
     def previous_h(self) -> Array:
-        return self.h[self.sources_h]
+        return self.h[self.sources_h] * self.keeps[0]
 
     @property
     def previous_c(self) -> Array:
-        return self.c[self.sources_c]
+        return self.c[self.sources_c] * self.keeps[1]
 
 
 def for_backward(states: States, mistakes: Mistakes) -> States:
@@ -147,15 +148,16 @@ def forward(problem: Problem, mistakes: Mistakes) -> States:
     z, a = np.empty((T, len(gates), H), dtype), np.empty((T, len(gates), H), dtype)
     squashed = np.empty((T, H), dtype)
     h[0], c[0] = start
+    keeps = mistakes.get("forward.h") != "left out", mistakes.get("forward.c") != "left out"
     for k in range(T):
-        z[k] = (U @ h[from_h[k]] + W @ problem.x[k] + bias)[np.argsort(order)]     # (6.57)-(6.59)
+        z[k] = (U @ h[from_h[k]] * keeps[0] + W @ problem.x[k] + bias)[np.argsort(order)]     # (6.57)-(6.59)
         for n, name in enumerate(names):
             a[k, n] = ACTIVATIONS[name][0](z[k, n])                                # (6.53)-(6.56)
         if lstm:
             i, f, g, o = a[k]
-            c[k + 1] = f * c[from_c[k]] + i * g                                    # (6.51)
+            c[k + 1] = f * c[from_c[k]] * keeps[1] + i * g                         # (6.51)
             squashed[k] = squash(c[k + 1])
             h[k + 1] = o * squashed[k]                                             # (6.52)
         else:
             h[k + 1] = a[k, 0]
-    return States(h, c, z, a, squashed, from_h, from_c)
+    return States(h, c, z, a, squashed, from_h, from_c, keeps)

@@ -8,22 +8,23 @@ what a file does by design (its states start from zero, it clips at the end) is 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .clip import clipping
+from .clip import clipping, not_linear
 from .dictionary import DICTIONARY
-from .evidence import INHERITS, NOT_LOOKED_AT, NOT_WRITTEN, RIGHT, SUMS, WRONG, Evidence, Where
+from .evidence import INHERITS, NOT_LOOKED_AT, NOT_WRITTEN, RIGHT, SUMS, WRONG, Evidence, Pair, Where
 from .known import Remarks, plain_remarks, rows_of_h, written_order
 from .look import LARGE, Looker
 from .naming import Named, named, plainer
-from .observation import BOUND, Observation, same
+from .observation import BOUND, Observation, error, same
 from .own_forward import against_own_forward
-from .precision import only_rounding_of_float32
-from .problem import TENSORS, Array, Problem
-from .program import StudentError
-from .search import Found, backward_mistakes, forward_mistakes, residual
+from .precision import rounded
+from .problem import GATES, TENSORS, Array, Problem
+from .program import Kept, StudentError
+from .search import Found, backward_mistakes, forward_mistakes, leaves_out_a_gate, residual, wrong_in
 from .tensors import Result
 
 PROBLEMS = ((1, 3, 2), (2, 2, 3), (3, 4, 2), (9, 3, 3), (30, 2, 2))     # T, H, D
@@ -34,7 +35,8 @@ class Verdict:
     """`residual` is the error of what is claimed: of the file itself if right, else of the named mistakes
     together; inf where nothing was found. `stages` maps each stage to its state, see evidence.py; `missing`
     is what a complete file has and this one has not. `base` are the mistakes of the forward pass, None where
-    it is wrong and they are not known; `design` is what was found and is a remark, no mistake."""
+    it is wrong and they are not known; `design` is what was found and is a remark, no mistake;
+    `rounded` are the tensors that are right but for the rounding of float32."""
 
     verdict: str
     network: str = "lstm"
@@ -48,6 +50,7 @@ class Verdict:
     stages: dict[str, str] = field(default_factory=dict)
     base: dict[str, str] | None = field(default_factory=dict)
     design: dict[str, str] = field(default_factory=dict)
+    rounded: set[str] = field(default_factory=set)
 
 
 def judge(look: Looker, seed: int = 0) -> Verdict:
@@ -67,16 +70,17 @@ def _judge(look: Looker, seed: int) -> Verdict:
         raise StudentError("nothing written", missing=sorted(look.missing, key=written_order))
     verdict = Verdict("right", look.network, returned=returned, missing=_missing(look, returned),
                       remarks=remarks + plain_remarks(seen), residual=residual({}, seen))
-    float32 = verdict.residual > BOUND and only_rounding_of_float32(look, seen)
-    if float32:
-        verdict.remarks.append(("float32", {"error": verdict.residual}))
-    elif verdict.residual > BOUND:
+    if verdict.residual > BOUND:
+        verdict.rounded = rounded(look, seen)
         _name(verdict, look, seen, seed)
+    wrong = set(look.added)
     if returned:
-        _judge_the_numbers(verdict, look, seen, seed)
+        wrong |= _judge_the_numbers(verdict, look, seed)
     if verdict.verdict == "unknown" and verdict.base is not None:
         _look_between(verdict, look, seen, seed)
-    evidence = _evidence(verdict, look, seen, seed, 1e-4 if float32 else BOUND)
+    evidence = _evidence(verdict, look, seen, seed, wrong)
+    if verdict.verdict in ("wrong", "unknown"):
+        evidence.pairs += _where_dh_is_large(look, seed, returned)
     verdict.stages = _stages(verdict, evidence, seen, look)
     if verdict.verdict in ("wrong", "unknown"):
         verdict.where = evidence.where()
@@ -86,7 +90,7 @@ def _judge(look: Looker, seed: int) -> Verdict:
     if verdict.verdict == "right" and (seen[0].h is None or not set(SUMS) <= set(returned)):
         verdict.verdict = "incomplete"
     elif verdict.verdict == "right" and verdict.missing:
-        verdict.remarks.append(("not returned", {"names": _list(tuple(verdict.missing))}))
+        verdict.remarks.append(("not returned", {"names": _list(verdict.missing)}))
     return verdict
 
 
@@ -117,7 +121,7 @@ def _observations(look: Looker, seed: int, remarks: Remarks) -> list[Observation
 
 def _look_between(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) -> None:
     """Where all is right up to some T and wrong at a much larger one: the T in between."""
-    where = _evidence(verdict, look, seen, seed, BOUND).where()
+    where = _evidence(verdict, look, seen, seed, set()).where()
     for T in range((where.up_to or 0) + 1, where.least or 0) if where.up_to else ():
         with contextlib.suppress(StudentError):
             seen.append(look(T, 3, 3, seed + 7))
@@ -141,11 +145,17 @@ def _ends(look: Looker) -> set[str]:
 
 def _name(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) -> None:
     """Search for the mistakes."""
-    if residual({}, seen, ("h",)) > BOUND:
+    off = {name for one in seen for name in wrong_in(one)}
+    if off and off <= verdict.rounded:
+        verdict.remarks.append(("float32", {"error": verdict.residual}))
+        return
+    if verdict.rounded or any(one.single for one in seen):
+        verdict.remarks.append(("float32 inside", {}))
+    if residual({}, seen, ("h",)) > BOUND and "h" not in verdict.rounded:
         base = forward_mistakes(look, seed)
         verdict.base = base.mistakes if base and residual(base.mistakes, seen, ("h",)) <= BOUND else None
     found: Found | None = None
-    if verdict.base is not None:
+    if verdict.base is not None and not verdict.rounded:
         found = Found(verdict.base, 0.0)
         if any(one.gradients or one.misshapen for one in seen):
             try:
@@ -163,11 +173,11 @@ def _name(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) ->
         elif verdict.base is None:
             verdict.remarks += rows_of_h(seen)
         return
-    verdict.verdict, verdict.residual = "wrong", residual(verdict.found, seen)
+    verdict.verdict, verdict.residual = "wrong", residual(verdict.found, seen, shapes=False)
     verdict.mistakes = named(look.network, verdict.found, names)
     if verdict.base and all(one.key.startswith("forward") for one in verdict.mistakes) and names:
         of = verdict.found.get("backward.of")
-        fits = of == "own" or "left out" in verdict.found.values() and of != "names"
+        fits = of == "own" or leaves_out_a_gate(verdict.found) and of != "names"
         verdict.remarks.append(("backward fits" if fits else "backward right", {}))
 
 
@@ -188,8 +198,9 @@ def _agrees(mistakes: dict[str, str], seen: list[Observation]) -> bool:
     return True
 
 
-def _judge_the_numbers(verdict: Verdict, look: Looker, seen: list[Observation], seed: int) -> None:
-    """A mean together with a loss at the last step, clips, whole numbers, sums that start from something."""
+def _judge_the_numbers(verdict: Verdict, look: Looker, seed: int) -> set[str]:
+    """A mean together with a loss at the last step, clips, whole numbers, what is added, the sequences of a
+    batch, a second call. Returns the gradients that are wrong for one of these reasons."""
     means = [one for one in verdict.mistakes if one.value in ("mean", "mean over T")
              or one.value == "half" and look.form.batch == 2]
     if look.last_loss and means and set(SUMS) <= {name for one in means for name in one.tensors}:
@@ -197,32 +208,51 @@ def _judge_the_numbers(verdict: Verdict, look: Looker, seen: list[Observation], 
         values = {one.value for one in means}
         verdict.design = {name: value for name, value in verdict.found.items()
                           if name.rpartition(".")[0] in ("sum", "scale") and value in values}
-        verdict.remarks.append(("mean over the batch" if means[0].value == "half" else "mean over T", {}))
-    for name in sorted(look.added & set(verdict.returned), key=written_order):
-        equation, section = next((key.equation, key.section) for key in DICTIONARY[look.network].values()
-                                 if key.tensor == name)
-        verdict.mistakes.append(Named("sum-over-time", "start", "not zero", "", (name,), equation, section))
-    if verdict.verdict != "unknown":
-        clip = clipping(look, verdict.found, seed)
-        if clip and clip.kind in ("", "inside"):
-            verdict.mistakes += [clip.mistake] if clip.mistake else []
-            verdict.remarks += [] if clip.mistake else [("not linear", {"names": _list(clip.names)})]
-            verdict.verdict = "wrong" if clip.mistake else "unknown"
-            seen.append(look(3, 3, 3, seed + 11, LARGE))
-        elif clip:
-            verdict.remarks.append((f"clip {clip.kind}", {"limit": clip.limit, "names": _list(clip.names)}))
+        verdict.remarks.append(("mean over the batch" if "half" in values else "mean over T", {}))
+    if added := sorted(look.added & set(verdict.returned), key=written_order):
+        verdict.mistakes.append(replace(_of_tensor("sum-over-time", "start", "not zero", added[0]),
+                                        tensors=tuple(added)))
+    uneven = look.uneven(seed) if look.form.batch == 2 else {}
+    verdict.mistakes += [_of_tensor("batch", "batch", "first only", name)
+                         for name, nothing in uneven.items() if nothing and name in SUMS]
+    if any(not nothing or name not in SUMS for name, nothing in uneven.items()):
+        verdict.verdict = "unknown"
+        verdict.remarks.append(("batch", {"names": _list(uneven)}))
+    clip = None if verdict.verdict == "unknown" else clipping(look, verdict.found, seed)
+    if clip and clip.kind in ("", "inside"):
+        verdict.mistakes += [clip.mistake] if clip.mistake else []
+        verdict.verdict = "wrong" if clip.mistake else "unknown"
+    elif clip:
+        verdict.remarks.append((f"clip {clip.kind}", {"limit": clip.limit, "names": clip.said}))
+    random = ("random", {}) in verdict.remarks
+    if verdict.verdict == "unknown" and not (clip and clip.kind) and not random:
+        names = [name for name in verdict.returned if name in not_linear(look, 3, seed)]
+        verdict.remarks += [("not linear", {"names": _list(names)})] if names else []
     if verdict.verdict != "unknown":
         _whole_numbers(verdict, look, seed)
+    if isinstance(look.program, Kept) and random:
+        verdict.remarks = [("keeps state", {})]
+        verdict.verdict = "unknown"
+    elif not random and look.answers_change(seed):
+        verdict.remarks.append(("another call", {}))
     if verdict.verdict == "unknown":                      # what is withdrawn is withdrawn everywhere
-        verdict.mistakes = verdict.mistakes if verdict.base and not verdict.found else []
-        verdict.found, verdict.residual = {}, residual({}, seen)
-        verdict.remarks += [("added", {"names": _list(tuple(look.added))})] if look.added else []
+        verdict.mistakes = [one for one in verdict.mistakes if one.key in (verdict.base or {})]
+        verdict.found = {}
+        verdict.remarks += [("added", {"names": _list(look.added)})] if look.added else []
     else:
         verdict.verdict = "wrong" if verdict.mistakes else "right"
+    return set(uneven)
 
 
-def _list(names: tuple[str, ...]) -> str:
-    return ", ".join(f"d{name}" for name in sorted(names, key=written_order))
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(name if name == "h" else f"d{name}" for name in sorted(names, key=written_order))
+
+
+def _of_tensor(site: str, key: str, value: str, tensor: str) -> Named:
+    """A mistake of one gradient that is in no hypothesis, with the equation of that gradient."""
+    equation, section = {"W": ("(6.40)", "2.5"), "U": ("(6.39)", "2.4"), "b": ("(6.41)", "2.5"),
+                         "c0": ("(6.51)", "7.5")}.get(tensor, ("(6.36)", "2.6"))
+    return Named(site, key, value, "", (tensor,), equation, section)
 
 
 def _whole_numbers(verdict: Verdict, look: Looker, seed: int) -> None:
@@ -231,22 +261,32 @@ def _whole_numbers(verdict: Verdict, look: Looker, seed: int) -> None:
     large = look(3, 3, 3, seed + 11, LARGE)
     for name, value in large.whole.items():
         expected = Result(large.problem, verdict.found).tensor(name)
-        key = next(key for key in DICTIONARY[look.network].values() if key.tensor == name)
-        one = Named("number-kind", "whole", "numbers", "", (name,), key.equation, key.section)
         if not np.any(value):
-            one = Named("never-filled", f"filled.{name}", "zero", "", (name,), key.equation, key.section)
-        elif not any(np.array_equal(value, cut(expected)) for cut in (np.trunc, np.rint, np.floor)):
+            verdict.mistakes.append(_of_tensor("never-filled", f"filled.{name}", "zero", name))
+        elif any(np.array_equal(value, cut(expected)) for cut in (np.trunc, np.rint, np.floor)):
+            verdict.mistakes.append(_of_tensor("number-kind", "whole", "numbers", name))
+        else:
             verdict.verdict = "unknown"
-            return
-        verdict.mistakes.append(one)
 
 
-def _evidence(verdict: Verdict, look: Looker, seen: list[Observation], seed: int, bound: float) -> Evidence:
+def _where_dh_is_large(look: Looker, seed: int, returned: list[str]) -> list[Pair]:
+    """The gradients that are not proportional to dh, at T = 1 and 3: there they are wrong."""
+    pairs = []
+    for T in (1, 3):
+        with contextlib.suppress(StudentError):
+            for name, (value, expected) in not_linear(look, T, seed).items():
+                problem = look(T, 3, 3, seed + 11, LARGE).problem
+                pairs.append(Pair(name, problem, value, expected, False, large=True))
+    return pairs
+
+
+def _evidence(verdict: Verdict, look: Looker, seen: list[Observation], seed: int,
+              wrong: set[str]) -> Evidence:
     """The comparisons of the gradients: with the textbook's; where the forward pass is wrong, with those that
     belong to it."""
     if verdict.base is None:
         try:
-            return against_own_forward(look, seed)
+            return against_own_forward(look, seed, wrong)
         except StudentError:
             return Evidence([])
     mistakes = {**verdict.design, **verdict.base, **({"backward.of": "own"} if verdict.base else {})}
@@ -255,23 +295,42 @@ def _evidence(verdict: Verdict, look: Looker, seen: list[Observation], seed: int
     def reference(problem: Problem, name: str) -> Array:
         return results.setdefault(id(problem), Result(problem, mistakes)).tensor(name)
 
-    return Evidence.of(seen, reference, bound, look.added)
+    return Evidence.of(seen, reference, verdict.rounded, wrong)
+
+
+# for each stage mistakes that every gradient which could show one shows
+PROBES = {"one step": [{f"slope.{gate}": "squared"} for gate in GATES] + [{"slope": "squared"}],
+          "through time": [{"path.h": "not transposed"}, {"path.c": "without f"}],
+          "sums": [{f"scale.{name}": "half"} for name in SUMS],
+          "ends": [{f"scale.{name}": "half"} for name in ("x", "h0", "c0")]}
 
 
 def _stages(verdict: Verdict, evidence: Evidence, seen: list[Observation], look: Looker) -> dict[str, str]:
-    """The state of each stage; where the mistakes are named, also what they prove of the other stages."""
+    """The state of each stage. Where the mistakes are named they prove something of the other stages too: all
+    that was seen comes out of them, and with a mistake of that stage it would not."""
     forward = NOT_WRITTEN if seen[0].h is None else RIGHT if verdict.base == {} else WRONG
+    if any(pair.name == "h" for pair in evidence.pairs):
+        forward = WRONG
     stages = {"forward": forward, **evidence.stages(
         verdict.returned, _ends(look) | {"h0", "c0"} & set(verdict.returned))}
     if verdict.verdict == "wrong":
         wrong = {_stage_of(one, verdict.network) for one in verdict.mistakes}
-        proven = any(np.any(value) for one in seen for value in one.gradients.values())
         for stage, state in stages.items():
             if stage in wrong:
                 stages[stage] = WRONG
-            elif state in (NOT_LOOKED_AT, WRONG):             # all that is not zero comes out of the mistakes
-                stages[stage] = INHERITS if proven else NOT_LOOKED_AT
+            elif state in (NOT_LOOKED_AT, WRONG):
+                shown = all(_shows(probe, verdict, seen) for probe in PROBES[stage]
+                            if next(iter(probe)) in DICTIONARY[verdict.network]
+                            and (stage != "ends" or next(iter(probe))[6:] in verdict.returned))
+                stages[stage] = INHERITS if shown else NOT_LOOKED_AT
     return stages
+
+
+def _shows(probe: dict[str, str], verdict: Verdict, seen: list[Observation]) -> bool:
+    """Whether one of the gradients would be another one if this mistake were there too."""
+    one = next(one for one in seen if 2 < len(one.problem.x) < 9)
+    without, with_it = Result(one.problem, verdict.found), Result(one.problem, {**verdict.found, **probe})
+    return any(error(with_it.tensor(name), without.tensor(name)) > 1e-6 for name in one.gradients)
 
 
 def _stage_of(one: Named, network: str) -> str:

@@ -20,7 +20,7 @@ def plain_remarks(seen: list[Observation]) -> Remarks:
     remarks += _of("not finite", names)
     longest = max(seen, key=lambda one: one.problem.sizes[0])
     if longest.h is not None and len(longest.h) > 1 and np.all(longest.h == longest.h[0]):
-        remarks.append(("same rows", {}))
+        remarks.append(("same rows" if np.any(longest.h) else "h is zero", {}))
     remarks += _of("unknown keys", {name for one in seen for name in one.unknown}, "")
     shapes = {name: (shape, one.problem.shape(name)) for one in seen for name, shape in one.misshapen.items()}
     remarks += [("shape", {"name": name, "shape": shape, "due": due})

@@ -1,6 +1,6 @@
 """From a file and the sizes of a problem to an observation in the checker's own order of gates.
 
-dh is small (2^-10 of the usual size): a backward pass is linear in dh, so nothing changes except for a file
+dh is small (2^-20 of the usual size): a backward pass is linear in dh, so nothing changes except for a file
 that clips, and that is then seen by the same problem with a large dh.
 
 Some files are made for a part of the problem only, by design: their states start from zero, or their loss is
@@ -22,7 +22,7 @@ from .observation import Observation, same
 from .problem import GATES, Array, Problem, draw
 from .program import Program, StudentError, as_array, reordered
 
-SMALL, LARGE = 2.0 ** -10, 2.0 ** 20
+SMALL, LARGE = 2.0 ** -20, 2.0 ** 20
 Remarks = list[tuple[str, dict[str, Any]]]
 
 
@@ -32,10 +32,11 @@ class Form:
     order.
 
     `gates`: the order that the form prescribes, if it does. `zero_c0`: the form knows no c_0. `gives_dc0`:
-    whether a complete file of this form returns the gradient of c_0. `batch`: how many sequences it gets.
+    whether a complete file of this form returns the gradient of c_0. `batch`: how many sequences it gets;
+    then `answer` also takes the place of the problem's own sequence among them.
     """
 
-    answer: Callable[[Program, Problem, str], contract.Answer]
+    answer: Callable[..., contract.Answer]
     gates: str | None = None
     zero_c0: bool = False
     gives_dc0: bool = True
@@ -59,10 +60,12 @@ class Looker:
         self.zero_start = self.start == "zero"
         self.last_loss = self.loss == "last"
         self.two_for_one = False                # a file that cannot run T = 1 gets T = 2, the loss at step 1
+        self.small = SMALL
         self._seen: dict[tuple[Any, ...], Observation] = {}
 
-    def __call__(self, T: int, H: int, D: int, seed: int, size: float = SMALL) -> Observation:
+    def __call__(self, T: int, H: int, D: int, seed: int, size: float | None = None) -> Observation:
         """The file's answer to the problem of these sizes; dh has the given size. Raises StudentError."""
+        size = self.small if size is None else size
         key = T, H, D, seed, size
         if key not in self._seen:
             if T == 1 and self.two_for_one:
@@ -71,7 +74,7 @@ class Looker:
                 self._seen[key] = self.asked(self.problem(T, H, D, seed, size))
         return self._seen[key]
 
-    def problem(self, T: int, H: int, D: int, seed: int, size: float = SMALL) -> Problem:
+    def problem(self, T: int, H: int, D: int, seed: int, size: float = 1.0) -> Problem:
         """The problem of these sizes, as far as the file is made for it."""
         p = draw(self.network, T, H, D, seed)
         dh = p.dh * size
@@ -89,6 +92,9 @@ class Looker:
             start = self.on(replace(problem, dh=0 * problem.dh)).gradients
             for name in self.added & set(seen.gradients) & set(start):
                 seen.gradients[name] = seen.gradients[name] - start[name]
+        for name in {"h0", "c0"} & set(seen.gradients) if self.zero_start else ():
+            if not np.any(seen.gradients[name]):          # right: nothing depends on a state that is not used
+                del seen.gradients[name]
         return seen
 
     def on(self, problem: Problem) -> Observation:
@@ -106,7 +112,7 @@ class Looker:
                 self._keep(seen, name, as_array(value, name))
             else:
                 seen.unknown.append(str(name))
-        if h is not None and h.dtype == np.float32:
+        if h is not None and h.dtype.kind == "f" and h.dtype.itemsize < 8:
             seen.single.add("h")
         return seen
 
@@ -117,7 +123,7 @@ class Looker:
         if array.shape != due:
             seen.misshapen[name] = array.shape
             return
-        if array.dtype == np.float32:
+        if array.dtype.kind == "f" and array.dtype.itemsize < 8:
             seen.single.add(name)
         whole, array = array.dtype.kind in "iub", array.astype(np.float64)
         if self.network == "lstm" and self.gates != GATES and name in ("W", "U", "b", "delta"):
@@ -127,18 +133,22 @@ class Looker:
     def settle(self, seed: int) -> Remarks:
         """Find out what the file is made for, and say it. Nothing is found where the file does not run."""
         try:
-            p = self.problem(3, 3, 3, seed + 5)
+            p = self.problem(3, 3, 3, seed + 5, 1.0)
             first = self.on(p)
+            if not _answers_are_equal(first, self.on(p)):
+                return [("random", {})]
         except StudentError:
             return []
         remarks: Remarks = []
         if self.start is None and first.h is not None:
             states = [name for name in ("h0", "c0") if np.any(getattr(p, name))]
             moved = [self.on(replace(p, **{name: getattr(p, name) + 1})) for name in states]
-            if states and all(_equal(other.h, first.h) for other in moved):
+            later = self.on(replace(p, x=p.x + np.array([[1.0], [0], [0]])))     # step 1 reaches step 3
+            if states and all(_equal(other.h, first.h) for other in moved) and \
+                    later.h is not None and not np.any(later.h[-1] == first.h[-1]):
                 self.zero_start = True
                 remarks.append(("zero start", {"names": ", ".join(states)}))
-                p = self.problem(3, 3, 3, seed + 5)
+                p = self.problem(3, 3, 3, seed + 5, 1.0)
                 first = self.on(p)
         if not first.gradients:
             return remarks
@@ -155,22 +165,43 @@ class Looker:
             names = ", ".join(f"d{name}" for name in sorted(fixed))
             remarks.append(("does not depend on dh", {"names": names}))
         self.added = {name for name in start - fixed if np.all(np.isfinite(silent.gradients[name]))}
+        self.small = 1.0 if self.added else SMALL             # beside a start of size 1 a small dh is lost
         return remarks
 
-    def answers_change(self) -> bool:
-        """Whether the same problem gets another answer when it is asked again."""
-        for first in self._seen.values():
-            again = self.asked(first.problem)
-            return not (_answers_are_equal(first, again) and _equal(first.h, again.h))
-        return False
+    def answers_change(self, seed: int) -> bool:
+        """Whether the second call of the functions, without running the file anew, has another answer."""
+        p = self.problem(3, 3, 3, seed + 5)
+        with self.program.kept():
+            try:
+                first, again = self.on(p), self.on(p)
+            except StudentError:
+                return True
+        return not _answers_are_equal(first, again)
+
+    def uneven(self, seed: int) -> dict[str, bool]:
+        """What the second sequence of a batch gets otherwise than the first one, and whether that is nothing
+        at all."""
+        p = self.problem(3, 3, 3, seed + 5, 1.0)
+        theirs = contract.in_file_order(p, self.gates)
+        found: dict[str, bool] = {}
+        answers = [self.form.answer(self.program, theirs, self.gates, place) for place in range(2)]
+        pairs = {"h": [h for h, _, _ in answers], **{name: [returned.get(name) for _, returned, _ in answers]
+                                                     for name in answers[0][1]}}
+        for name, (a, b) in pairs.items():
+            if a is not None and b is not None:
+                first, second = as_array(a, name), as_array(b, name)
+                if first.shape != second.shape or not same(second, first):
+                    found[name] = not np.any(second)
+        return found
 
 
 def _equal(first: Array | None, second: Array | None) -> bool:
-    return first is second or first is not None and second is not None and np.array_equal(first, second)
+    return first is second or first is not None and second is not None and np.array_equal(
+        first, second, equal_nan=True)
 
 
 def _answers_are_equal(first: Observation, second: Observation) -> bool:
-    return first.gradients.keys() == second.gradients.keys() and all(
+    return _equal(first.h, second.h) and first.gradients.keys() == second.gradients.keys() and all(
         _equal(value, second.gradients[name]) for name, value in first.gradients.items())
 
 

@@ -82,6 +82,8 @@ def plainer(network: str, mistakes: Mistakes, returned: list[str]) -> Iterator[d
             yield {**{name: value for name, value in rest.items() if name not in ends[:n]}, **dropped}
     if len(sums) == 1 and mistakes.get(sums[0]) == "t = T only":
         yield {**rest, "direct": "last"}
+    if mistakes.get("loop") == "forward":              # the same where only the last step has a loss
+        yield {**{name: value for name, value in mistakes.items() if name != "loop"}, "cut": "end after 1"}
     if mistakes.get("input.U") == "x_k" and mistakes.get("input.W") == "h_{k-1}":
         yield {**{name: value for name, value in mistakes.items() if name not in ("input.U", "input.W")},
                "columns": "exchanged"}

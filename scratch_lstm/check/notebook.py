@@ -6,22 +6,21 @@ import html
 from collections.abc import Callable
 from typing import Any
 
-from .evidence import NOT_LOOKED_AT
 from .judge import Verdict, judge
 from .look import Looker
 from .naming import Named
 from .pages import page
 from .problem import GATES
-from .program import Program, StudentError
+from .program import Kept, Program, StudentError
 from .report import as_json, as_text, remark_text, where_lines
 from .sentences import WORDS, how
 
 
-class Functions(Program):
+class Functions(Program, Kept):
     """Functions of a notebook in place of a file: they cannot be loaded anew for every problem."""
 
     def __init__(self, names: dict[str, Any]) -> None:
-        self.path, self.settings, self.given = "notebook", names, []
+        self.path, self.settings, self.given, self._kept = "notebook", names, [], None
 
     def fresh(self) -> dict[str, Any]:
         return self.settings
@@ -77,8 +76,4 @@ def check(forward: Callable[..., Any] | None = None, backward: Callable[..., Any
         look = Looker(Functions(names))
     except StudentError as problem:
         raise ValueError(remark_text(problem.code, problem.details, language)) from None
-    verdict = judge(look)
-    if verdict.verdict in ("wrong", "unknown") and look.answers_change():
-        verdict = Verdict("unknown", network, residual=verdict.residual, missing=verdict.missing,
-                          remarks=[("keeps state", {})], stages=dict.fromkeys(verdict.stages, NOT_LOOKED_AT))
-    return Shown(verdict, language, hint, gates)
+    return Shown(judge(look), language, hint, gates)

@@ -45,6 +45,7 @@ class Program:
         self.path = path
         self.given: list[tuple[str, Array, Array]] = []
         self.process = os.getpid()
+        self._kept: dict[str, Any] | None = None
         linecache.cache[path] = (len(source), None, source.splitlines(True), path)
         try:
             self.code = compile(source, path, "exec", dont_inherit=True)
@@ -53,8 +54,19 @@ class Program:
                                message=str(problem)) from None
         self.settings = self.fresh()
 
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Run the file once for all that is called in here."""
+        self._kept = self.fresh()
+        try:
+            yield
+        finally:
+            self._kept = None
+
     def fresh(self) -> dict[str, Any]:
         """The names of the file after running it from the top."""
+        if self._kept is not None:
+            return self._kept
         module = types.ModuleType("student")
         module.__file__ = self.path
         with guarded(self.path, "the file"):
@@ -101,6 +113,10 @@ class Program:
         if not isinstance(gates, str) or sorted(gates) != sorted(GATES):
             raise StudentError("gates", value=gates)
         return gates
+
+
+class Kept:
+    """A program whose functions cannot be made anew for each problem, as those of a notebook."""
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ def where_lines(where: Where, language: str) -> list[str]:
     if where.pass_ == "forward":
         lines.append(words["h is another"])
     if where.own and (where.tensors or where.right or where.cannot_tell):
-        lines.append(words["own forward"])
+        lines.append(words["own forward" if where.pass_ == "forward" else "own loss"])
     if where.tensors:
         lines.append(words["wrong"].format(names=names(where.tensors)))
     if where.own and where.right and not where.tensors and not where.cannot_tell:
@@ -114,7 +114,8 @@ def where_lines(where: Where, language: str) -> list[str]:
     lines += [words["multiple"].format(name=_gradient(name), ratio=f"{ratio:.6g}")
               for name, ratio in where.multiples.items()]
     if where.tensors and where.least is not None:
-        code = "shows first" if where.up_to is not None else "one step" if where.least == 1 else "shows at"
+        code = "one step" if where.least == 1 else "shows at"
+        code = "large" if where.large else "shows first" if where.up_to is not None else code
         lines.append(words[code].format(T=where.least, up_to=where.up_to, names=names(where.first)))
         if where.gates and len(where.gates) < 4:
             lines.append(words["gates"].format(gates=comma.join(where.gates), T=where.least))

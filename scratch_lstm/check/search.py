@@ -58,9 +58,10 @@ def combinations_of(names: list[Any], most: int) -> Iterator[dict[str, str]]:
                 yield {key.name: value for key, value in zip(some, values)}
 
 
-def residual(mistakes: Mistakes, seen: list[Observation],
-             passes: tuple[str, ...] = ("h", "gradients")) -> float:
-    """The largest error of any returned tensor, the file against the textbook with these mistakes."""
+def residual(mistakes: Mistakes, seen: list[Observation], passes: tuple[str, ...] = ("h", "gradients"),
+             shapes: bool = True) -> float:
+    """The largest error of any returned tensor, the file against the textbook with these mistakes; with
+    `shapes`, inf for one that came in another shape."""
     worst = 0.0
     for one in seen:
         result = Result(one.problem, mistakes)
@@ -70,9 +71,17 @@ def residual(mistakes: Mistakes, seen: list[Observation],
             for name, value in one.gradients.items():
                 expected = result.tensor(name)
                 worst = max(worst, error(value, expected) if value.shape == expected.shape else float("inf"))
-            if one.misshapen:
+            if one.misshapen and shapes:
                 worst = float("inf")
     return worst
+
+
+def wrong_in(one: Observation) -> set[str]:
+    """The tensors of one answer, h too, that are not the textbook's."""
+    right = Result(one.problem, {})
+    found = {name for name, value in one.gradients.items() if not same(value, right.tensor(name))}
+    found |= {"h"} if one.h is not None and not same(one.h, right.states.h[1:]) else set()
+    return found | set(one.misshapen)
 
 
 def forward_mistakes(look: Look, seed: int) -> Found | None:
@@ -87,15 +96,19 @@ def forward_mistakes(look: Look, seed: int) -> Found | None:
     for first in combinations_of(at_once + later, 3):
         if not work.take():
             return None
-        if any(value not in ("zero start",) for name, value in first.items()
+        if any(value not in ("zero start", "left out") for name, value in first.items()
                if name in ("forward.h", "forward.c")):
             continue                          # these do not show at T = 1
         if not _gives(first, seen[0]):
             continue
         for second in combinations_of(later, 2):
             mistakes = {**second, **first}
-            if _gives(mistakes, seen[1]) and (worst := residual(mistakes, fresh, ("h",))) <= BOUND:
-                return Found(mistakes, worst)
+            if _gives(mistakes, seen[1]) and residual(mistakes, fresh, ("h",)) <= BOUND:
+                for name in list(mistakes):               # not one more than it takes
+                    fewer = {other: value for other, value in mistakes.items() if other != name}
+                    if residual(fewer, [*seen, *fresh], ("h",)) <= BOUND:
+                        mistakes = fewer
+                return Found(mistakes, residual(mistakes, fresh, ("h",)))
     return None
 
 
@@ -153,7 +166,7 @@ def _starts(seen: list[Observation], fresh: list[Observation],
     """Where the search along the paths begins: the forward pass that the backward pass belongs to, with what
     is zero; the local mistakes; the orders of the gates that were seen; whether every delta is right."""
     kinds = [{}, *({"backward.of": whose} for whose in ("own", "cache"))] if base else [{}]
-    if base.get("forward.order", "")[2:3] == "g" or "left out" in base.values():     # one activation for both
+    if base.get("forward.order", "")[2:3] == "g" or leaves_out_a_gate(base):         # one activation for both
         kinds.append({"backward.of": "names"})
     zeros = never_filled([*seen, *fresh], base)
     blocks = {name for name in zeros if name.count(".") == 2}
@@ -176,6 +189,12 @@ def _starts(seen: list[Observation], fresh: list[Observation],
     return found
 
 
+def leaves_out_a_gate(mistakes: Mistakes) -> bool:
+    """Whether a gate is in no equation of the forward pass."""
+    return any(name.startswith("forward.activation") and value == "left out"
+               for name, value in mistakes.items())
+
+
 def deltas_are_right(mistakes: Mistakes, seen: list[Observation]) -> bool:
     """Whether one of the tensors that are made of the deltas alone, and of known vectors, is as it should be
     everywhere: then every delta is. With h_0 = 0 there is nothing of delta_{t,1} in dU."""
@@ -195,7 +214,8 @@ def _cut(mistakes: Mistakes, look: Look, seed: int) -> list[dict[str, str]]:
     for T in range(4, LONGEST + 1):
         one = look(T, 2, 2, seed + 1)
         if residual(mistakes, [one], ("gradients",)) > BOUND:
-            return [{**mistakes, "cut": f"{kind} of {T - 1}"} for kind in ("window", "pieces")]
+            kinds = ("window of", "pieces of", "end after")
+            return [{**mistakes, "cut": f"{kind} {T - 1}"} for kind in kinds]
     return []
 
 

@@ -76,7 +76,7 @@ class Result:
         states = forward(problem, mistakes) if states is None else states
         if "backward.of" not in mistakes:            # the textbook's backward pass looks one step back
             plain = list(range(len(problem.x)))
-            states = replace(states, sources_h=plain, sources_c=plain)
+            states = replace(states, sources_h=plain, sources_c=plain, keeps=(True, True))
         self.states = states
         self.read = remembered(states, problem.network, mistakes.get("remembered", ""))
         self._deltas: dict[tuple[str, str], Deltas] = {}

@@ -14,6 +14,8 @@ SENTENCES = {
     ("forward.activation", "*"): "{gate_or_h} uses {value}; {right_activation} belongs there.",
     ("forward.h", "first"): "h is not advanced: every step uses h_0 where h_{k-1} belongs.",
     ("forward.h", "two back"): "z_k uses h_{k-2} where h_{k-1} belongs.",
+    ("forward.h", "left out"): "z_k has no h_{k-1}: nothing goes from one step to the next through h.",
+    ("forward.c", "left out"): "c_k has no f * c_{k-1}: nothing goes from one step to the next along c.",
     ("forward.h", "zero start"): "h starts from zero where the given h_0 belongs.",
     ("forward.c", "first"): "c is not advanced: every step uses c_0 where c_{k-1} belongs.",
     ("forward.c", "two back"): "c_k uses c_{k-2} where c_{k-1} belongs.",
@@ -82,6 +84,8 @@ SENTENCES = {
         "{tensors}: the block of gate {gates} is zero in every entry: nothing has been added to it.",
     ("cut", "window"):
         "each loss goes back {n} steps only: δ_{t,k} is 0 for t - k ≥ {n}; it belongs to every k ≤ t.",
+    ("cut", "end after"):
+        "the backward pass ends after {n} of its steps, those from k = T on; it belongs down to k = 1.",
     ("cut", "pieces"):
         "the backward pass is cut into pieces of {n} steps; nothing goes back from one to the one before.",
     ("columns", "exchanged"):
@@ -116,9 +120,11 @@ SENTENCES = {
         "dL/dh_k is clipped to ±{n} at each step; clip the gradients at the end.",
     ("clipped inside", "δ"): "δ_k is clipped to ±{n} at each step; clip the gradients at the end.",
     ("start", "not zero"):
-        "{tensors}: it starts from something other than zero; that is added to the gradient.",
+        "{tensors}: something is added that does not come from the loss: where dh is zero, it is not.",
     ("whole", "numbers"):
-        "{tensors}: whole numbers; what stands behind the point is lost (an integer dtype).",
+        "{tensors}: whole numbers; what stands behind the point is lost.",
+    ("batch", "first only"):
+        "{tensors}: only the first sequence of the batch is in it; all of them belong there.",
     ("end.h0", "exchanged"): "dh_0 and dc_0 are exchanged.",
     ("from.x", "last step only"): "dx_k is given at the last step only; every step has one.",
     ("from.x", "reversed"): "the rows of dx are in reversed order.",
@@ -149,7 +155,7 @@ SITES = {
     "cut-through-time": "how far back a loss reaches",
     "columns-of-joint-matrix": "the columns of a joint matrix",
     "entrywise-product": "an entrywise product",
-    "remembered-states": "what is remembered for the backward pass",
+    "remembered-states": "what is remembered for the backward pass", "batch": "the sequences of a batch",
 }
 LINES = {
     "verdict": "{file}: {verdict}", "stage": "  {stage}: {state}", "missing": "not written yet: {names}",
@@ -162,11 +168,13 @@ LINES = {
     "part": "not all written yet: {names} missing",
     "h is another": "h is not the textbook's.",
     "own forward": "Compared with differences of the file's own forward pass:",
+    "own loss": "Compared with differences of the file's own loss:",
+    "large": "It shows where dh is large, in {names}.",
     "wrong": "wrong: {names}", "agree": "right: {names}",
     "cannot tell": "not decided, the differences do not agree well enough: {names}",
     "gates": "There only the blocks of gate {gates} are wrong.",
     "own right": "all that the backward pass returns is right for it: {names}",
-    "deltas right": "every δ is right, since {names} agree; wrong is how {wrong} is made of them.",
+    "deltas right": "every δ is right, {names} would show it; wrong is what is made of them: {wrong}",
     "multiple": "{name} is {ratio} times the right one in every entry.",
     "one step": "One step (T = 1) shows it, in {names}.",
     "shows at": "It shows at T = {T}, in {names}.",
@@ -204,13 +212,17 @@ REMARKS = {
     "any loss": "compared with differences of the file's own loss, to 1e-7; mistakes cannot be named here",
     "internal": "the checker itself failed, which says nothing about the file: {message}",
     "half a step": "cell_forward and cell_backward belong together; one of them is missing",
-    "batch": "{name} has the shape {shape}; the batch has 2 sequences",
+    "batch shape": "{name} has the shape {shape}; the batch has 2 sequences",
     "shape of h": "h has the shape {shape}; it has to be {due}",
     "shape": "d{name} has the shape {shape}; it has to be {due}",
     "only D = H": "with D different from H the file fails; that was left out, and D = H checked",
     "unknown keys": "these keys of the dict are not known: {names}",
     "nothing written": "nothing is written yet, so there is nothing to check; a file of another form than "
                        "the template's has to name it (--help lists the forms)",
+    "h is zero": "h is zero in every entry",
+    "random": "the file gives other numbers each time it runs: random numbers, or memory that is never set",
+    "another call": "called twice, the file answers differently the second time: it keeps something",
+    "batch": "the sequences of a batch are not treated alike: {names}",
     "same rows": "all rows of h are equal, as if one array were kept for every step: append a copy of it",
     "not finite": "these contain NaN or infinity: {names}",
     "float32": "rounding of float32, not a mistake (error {error:.0e}); use float64 to be checked to 1e-9",
@@ -218,23 +230,27 @@ REMARKS = {
                   "not smooth there, or its value changes from call to call; other PARAMETERS may help",
     "forward known": "the named mistake gives h; the backward pass has another one",
     "backward fits": "the backward pass is right for this forward pass: correct them together",
-    "backward right": "the backward pass has no mistake: correct the forward pass only",
-    "clip value": "clips at {limit:.6g}: the entries of {names} are cut to ±{limit:.6g} at the end",
+    "backward right": "what the backward pass returns has no mistake of its own: correct the forward pass "
+                      "only",
+    "clip value": "clips at {limit:.6g}: entries are cut at the end, {names}",
+    "clip scaled": "clips: large gradients are made smaller at the end, each as a whole: {names}",
     "clip norm": "clips at {limit:.6g}: each of {names} is shrunk to this norm at the end",
     "clip norm of all": "clips at {limit:.6g}: {names} together are shrunk to this norm at the end",
-    "zero start": "h does not change with {names}: the states start from zero, and all was compared with "
+    "zero start": "h does not change with {names}, as if the states started from zero; all was compared with "
                   "zero first states (START = \"zero\" says so in the file; START = \"given\" makes it a "
                   "mistake)",
-    "last loss": "only the last row of dh is used: the loss is at the last step, and all was compared with "
-                 "such a loss (LOSS = \"last\" says so in the file; LOSS = \"all\" makes it a mistake)",
+    "last loss": "the gradients change with the last row of dh only, as for a loss at the last step; all was "
+                 "compared with such a loss (LOSS = \"last\" says so in the file; LOSS = \"all\" makes it a "
+                 "mistake)",
     "mean over T": "the gradients are divided by T, as a mean over the steps",
     "mean over the batch": "the gradients are divided by the size of the batch, as a mean over its sequences",
     "added": "not zero where dh is zero: {names}",
     "does not depend on dh": "the same for every dh, zero included: {names}",
-    "whole numbers": "whole numbers (an integer dtype): {names}",
+    "whole numbers": "whole numbers, not float64: {names}",
     "written": "the file writes into the arrays that it was given: {names}; a caller who uses them again "
                "gets other numbers",
-    "float32 inside": "some numbers are float32: with these a name cannot be proven to 1e-9; use float64",
+    "float32 inside": "some numbers are float32 or shorter: with these a name cannot be proven to 1e-9; use "
+                      "float64",
     "fails at": "T = {T} fails, and was left out",
     "not returned": "not returned, so not compared: {names}",
     "h of the step before": "row k of h is the right h_{{k-1}}: the state is stored before the step, not "

@@ -48,6 +48,16 @@ def _split(file, given):
     return (x, h0, rest[0] if file.network == "lstm" else np.zeros(0), *rest[-3:])
 
 
+def with_loss(dh):
+    """The sequence of a batch (N, ...) that has a loss."""
+    return max(range(len(dh)), key=lambda n: bool(np.any(dh[n])))
+
+
+def placed(value, n, axis=0):
+    """The value in place n of a batch of two, and zeros in the other."""
+    return np.stack([value if place == n else 0 * value for place in range(2)], axis)
+
+
 def plain(file):
     def forward(*given):
         problem = file.problem(GATES, *_split(file, given), np.zeros((len(given[0]), len(given[1]))))
@@ -92,8 +102,9 @@ def cs231n(file):
         return np.array([file.h(problem) for problem in problems]), problems
 
     def backward(dh, problems):
-        d = file.gradients(replace(problems[0], dh=np.array(dh[0])), "ifog")
-        dx, dh0 = (np.stack([d[name], 0 * d[name]]) for name in ("x", "h0"))
+        n = with_loss(dh)
+        d = file.gradients(replace(problems[n], dh=np.array(dh[n])), "ifog")
+        dx, dh0 = (placed(d[name], n) for name in ("x", "h0"))
         return dx, dh0, d["W"].T.copy(), d["U"].T.copy(), d["b"]
 
     return {f"{file.network}_forward": forward, f"{file.network}_backward": backward}
@@ -114,9 +125,10 @@ def dlfs2(file):
             return np.array([file.h(problem) for problem in self.problems])
 
         def backward(self, dhs):
-            d = file.gradients(replace(self.problems[0], dh=np.array(dhs[0])), "fgio")
-            self.grads, self.dh = [d["W"].T, d["U"].T, d["b"]], np.stack([d["h0"], 0 * d["h0"]])
-            return np.stack([d["x"], 0 * d["x"]])
+            n = with_loss(dhs)
+            d = file.gradients(replace(self.problems[n], dh=np.array(dhs[n])), "fgio")
+            self.grads, self.dh = [d["W"].T, d["U"].T, d["b"]], placed(d["h0"], n)
+            return placed(d["x"], n)
 
     return {"TimeLSTM" if file.network == "lstm" else "TimeRNN": Time}
 
@@ -137,8 +149,9 @@ def coursera(file):
         return (a, a, a, problems) if file.network == "lstm" else (a, a, problems)
 
     def backward(da, problems):
-        d = file.gradients(replace(problems[0], dh=da[:, 0].T.copy()))
-        found = {"dx": np.stack([d["x"].T, 0 * d["x"].T], 1), "da0": np.stack([d["h0"], 0 * d["h0"]], 1)}
+        n = with_loss(da.transpose(1, 2, 0))
+        d = file.gradients(replace(problems[n], dh=da[:, n].T.copy()))
+        found = {"dx": placed(d["x"].T, n, 1), "da0": placed(d["h0"], n, 1)}
         if file.network == "lstm":
             both, b = np.hstack([d["U"], d["W"]]), d["b"]
             return {**found, **{f"dW{letter}": part for letter, part in zip(letters, np.split(both, 4))},
