@@ -21,7 +21,7 @@ from helpers import fake_cupy
 from helpers.cards import ARCHITECTURES, CARDS, Card
 from helpers.fake_counts import LAUNCHES, Launch
 
-from scratch_lstm.kernels.persistent_split import sequences_in_block, split
+from scratch_lstm.kernels.gpu.persistent_split import sequences_in_block, split
 
 LOOPS = ("lstm_forward", "lstm_backward")
 # assumptions, low and high

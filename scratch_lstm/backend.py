@@ -8,43 +8,19 @@ embedding's scatter-add (kernels/protocols.py). The mathematics asks a `Backend`
 from __future__ import annotations
 
 import math
-from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from .cupy_backend import CupyBackend
+from .kernels.compiled.backend import NumbaBackend
+from .kernels.gpu.backend import CupyBackend
 from .errors import InputError
-from .kernels.one_blas_thread import one_blas_thread
-from .numpy_backend import DTYPES, Array, Backend
+from .kernels.numpy_backend import DTYPES, Array, Backend
 
 __all__ = ["DTYPES", "Array", "Backend", "CupyBackend", "NumbaBackend", "Workspace", "check_settings",
            "get_backend"]
-
-
-find_libraries = cache(one_blas_thread.find_libraries)       # once: it takes milliseconds
-
-
-class NumbaBackend(Backend):
-    """NumPy arrays, and passes over them that Numba compiles into one (extra `fast`).
-
-    Compiled code is kept on disk, so only the first start waits for it.
-    """
-
-    name = "numba"
-    threads_share_batch = True
-
-    def __init__(self) -> None:
-        # Numba finds the matrix products there; loaded now, so that limits on threads reach them
-        from scipy.linalg import cython_blas  # noqa: F401
-        find_libraries()
-
-        from .kernels import (numba_adam, numba_fused_loss, numba_loop, numba_loss, numba_products,
-                              numba_scatter)
-        self.loop, self.loss, self.adam, self.scatter = numba_loop, numba_loss, numba_adam, numba_scatter
-        self.products, self.fused = numba_products, numba_fused_loss
 
 
 class Workspace:

@@ -75,11 +75,11 @@ def standin(monkeypatch):
 
 @pytest.fixture(scope="module")
 def kernels():
-    """kernels/cupy_*.py on the stand-in, compiled once for all tests of a file."""
+    """kernels/gpu/ on the stand-in, compiled once for all tests of a file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "cupy", fake_cupy.make_module())
         fake_cupy.forget_the_kernels()
-        modules = {name.removeprefix("cupy_"): importlib.import_module(f"scratch_lstm.kernels.{name}")
+        modules = {name: importlib.import_module(f"scratch_lstm.kernels.gpu.{name}")
                    for name in fake_cupy.KERNEL_FILES}
     fake_cupy.forget_the_kernels()
     return SimpleNamespace(**modules)

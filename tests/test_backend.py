@@ -102,9 +102,9 @@ def test_every_backend_has_its_own_parts(standin):
     assert get_backend().name == "numpy" and get_backend(gpu) is gpu
     for part in ("loop", "loss", "adam", "scatter"):
         assert len({id(getattr(b, part)) for b in (numpy, compiled, gpu)}) == 3, part
-        for b, prefix in ((compiled, "numba"), (gpu, "cupy")):
-            assert getattr(b, part).__name__ == f"scratch_lstm.kernels.{prefix}_{part}"
-    assert gpu.cell.__name__ == "scratch_lstm.kernels.cupy_cell" and compiled.cell is numpy.cell
+        for b, folder in ((compiled, "compiled"), (gpu, "gpu")):
+            assert getattr(b, part).__name__ == f"scratch_lstm.kernels.{folder}.{part}"
+    assert gpu.cell.__name__ == "scratch_lstm.kernels.gpu.cell" and compiled.cell is numpy.cell
     assert (numpy.xp, compiled.xp, gpu.xp) == (np, np, standin)
     assert [b.threads_share_batch for b in (numpy, compiled, gpu)] == [False, True, False]
     for b in (compiled, gpu):

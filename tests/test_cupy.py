@@ -16,7 +16,7 @@ from helpers.gpu_steps import RECIPES, STEP_BOUND, has_device, largest_differenc
 import scratch_lstm.kernels
 from scratch_lstm import PoemModel, get_backend
 from scratch_lstm.errors import InputError
-from scratch_lstm.kernels import persistent_split
+from scratch_lstm.kernels.gpu import persistent_split
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.training.learner import make_learner
 from scratch_lstm.training.settings import Settings

@@ -23,7 +23,7 @@ import pytest
 from helpers.cards import ARCHITECTURES, occupancy
 from helpers.loop_cases import FOLDER, text_of
 
-from scratch_lstm.kernels.persistent_split import round_up, split
+from scratch_lstm.kernels.gpu.persistent_split import round_up, split
 
 pytestmark = pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc on this machine")
 REAL = {"float32": "float", "float64": "double"}
@@ -115,7 +115,7 @@ def generated_source(kernel, dtype):
 @pytest.mark.parametrize("architecture", of_every_day(ARCHITECTURES, ("75",)))
 def test_the_generated_cuda_compiles(name, dtype, architecture):
     cupy = pytest.importorskip("cupy", reason="CuPy has wheels for Linux on x86-64 only")
-    module = importlib.import_module(f"scratch_lstm.kernels.cupy_{ELEMENTWISE[name]}")
+    module = importlib.import_module(f"scratch_lstm.kernels.gpu.{ELEMENTWISE[name]}")
     include = Path(cupy.__file__).parent / "_core" / "include"
     figures = compiled(HEADERS + generated_source(getattr(module, name), dtype), architecture, {},
                        f"-I{include}")

@@ -163,16 +163,16 @@ LOSS, SUMS, MASKS = (test_the_loss_is_numpys, 301), (test_the_sums_are_numpys, 4
     (MASKS, ">= threshold", "> scale"), (MASKS, "4ll * place", "3ll * place"),
 ])
 def test_a_fault_in_a_raw_kernel_is_caught(kernels, monkeypatch, check, old, new):
-    right, changed = kernels.kernels.text, []
+    right, changed = kernels.raw_kernels.text, []
 
     def with_fault(file):
         changed.append(old in right(file))
         return right(file).replace(old, new)
 
-    monkeypatch.setattr(kernels.kernels, "text", with_fault)
-    kernels.kernels.kernel.cache_clear()
+    monkeypatch.setattr(kernels.raw_kernels, "text", with_fault)
+    kernels.raw_kernels.kernel.cache_clear()
     test, *arguments = check
     with pytest.raises((AssertionError, subprocess.CalledProcessError)):
         test(kernels, "float64", *arguments)
-    kernels.kernels.kernel.cache_clear()
+    kernels.raw_kernels.kernel.cache_clear()
     assert any(changed)

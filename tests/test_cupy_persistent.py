@@ -18,7 +18,7 @@ from helpers.loop_cases import CARD, Case, draw, errors, reference, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scratch_lstm.kernels.persistent_split import LARGEST, OTHER, round_up, sequences_in_block, split
+from scratch_lstm.kernels.gpu.persistent_split import LARGEST, OTHER, round_up, sequences_in_block, split
 
 BOUND = {"float32": 1e-6, "float64": 1e-14}
 EDGES = [(1, 1, 1, 1), (200, 1, 1, 1), (1, 64, 33, 2), (7, 5, 128, 2), (25, 6, 100, 2), (9, 9, 128, 4),

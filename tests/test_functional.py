@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from scratch_lstm.functional import (sigmoid, softmax_cross_entropy,
-                                     softmax_cross_entropy_backward)
+from scratch_lstm.functional import sigmoid, softmax_cross_entropy, softmax_cross_entropy_backward
 from scratch_lstm.gradcheck import check_gradients
 
 

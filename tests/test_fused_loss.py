@@ -8,7 +8,7 @@ from test_numba_kernels import compiled_anew, within
 
 from scratch_lstm import PoemModel, functional, get_backend
 from scratch_lstm.backend import Workspace
-from scratch_lstm.kernels import numba_exp, numba_fused_loss, row_groups
+from scratch_lstm.kernels.compiled import exp as numba_exp, fused_loss as numba_fused_loss, row_groups
 from scratch_lstm.layers import Linear
 from scratch_lstm.training.data_parallel import DataParallel
 
@@ -137,26 +137,26 @@ def test_exp_over_its_whole_range(dtype, least, bound):
 # Faults, above all at the edges of blocks: each must differ from the textbook form
 
 FAULTS = [
-    ("numba_fused_loss", "range(0, len(h), block)", "range(0, len(h) - block + 1, block)"),  # no last block
-    ("numba_fused_loss", "range(0, len(h), block)", "range(0, min(len(h), block), block)"),  # the first only
-    ("numba_fused_loss", "targets[begin:begin + block]", "targets[:block]"),
-    ("numba_fused_loss", "dh[begin:begin + block], logits", "dh[len(h) - n:], logits"),
-    ("numba_fused_loss", "scalar((d_loss or 0) / N)", "scalar((d_loss or 0) / n)"),  # mean of a block
-    ("numba_fused_loss", "scalar((d_loss or 0) / N)", "scalar(1 / N)"),
-    ("numba_fused_loss", "scalar(loss / N)", "scalar(loss / n)"),
-    ("numba_fused_loss", "dbias[v] += total", "dbias[v] = total"),  # of one block
-    ("numba_fused_loss", "total += word[k]", "total = word[k]"),
-    ("numba_fused_loss", "word[k] *= factors[k]", "word[k] *= factors[0]"),
-    ("numba_fused_loss", "logits[target[k], k] -= sums[k]", "logits[target[k], k] -= 1"),
-    ("numba_fused_loss", "logits[target[k], k] -= sums[k]", "logits[target[0], k] -= sums[k]"),
-    ("numba_fused_loss", "largest[k] - logits[target[k], k]", "-logits[target[k], k]"),
-    ("numba_fused_loss", "largest[k] = max(largest[k], word[k])", "largest[k] = 0"),
-    ("numba_fused_loss", "add_product_in_groups(dweight, logits, some,",
+    ("fused_loss", "range(0, len(h), block)", "range(0, len(h) - block + 1, block)"),  # no last block
+    ("fused_loss", "range(0, len(h), block)", "range(0, min(len(h), block), block)"),  # the first only
+    ("fused_loss", "targets[begin:begin + block]", "targets[:block]"),
+    ("fused_loss", "dh[begin:begin + block], logits", "dh[len(h) - n:], logits"),
+    ("fused_loss", "scalar((d_loss or 0) / N)", "scalar((d_loss or 0) / n)"),  # mean of a block
+    ("fused_loss", "scalar((d_loss or 0) / N)", "scalar(1 / N)"),
+    ("fused_loss", "scalar(loss / N)", "scalar(loss / n)"),
+    ("fused_loss", "dbias[v] += total", "dbias[v] = total"),  # of one block
+    ("fused_loss", "total += word[k]", "total = word[k]"),
+    ("fused_loss", "word[k] *= factors[k]", "word[k] *= factors[0]"),
+    ("fused_loss", "logits[target[k], k] -= sums[k]", "logits[target[k], k] -= 1"),
+    ("fused_loss", "logits[target[k], k] -= sums[k]", "logits[target[0], k] -= sums[k]"),
+    ("fused_loss", "largest[k] - logits[target[k], k]", "-logits[target[k], k]"),
+    ("fused_loss", "largest[k] = max(largest[k], word[k])", "largest[k] = 0"),
+    ("fused_loss", "add_product_in_groups(dweight, logits, some,",
      "product_in_groups(logits, some, dweight,"),
-    ("numba_fused_loss", "add_product_in_groups(dweight, logits, some,",
+    ("fused_loss", "add_product_in_groups(dweight, logits, some,",
      "add_product_in_groups(dweight, logits, np.ascontiguousarray(h[:n]),"),
-    ("numba_fused_loss", "np.ascontiguousarray(some.T)", "np.ascontiguousarray(h[:n].T)"),
-    ("numba_fused_loss", "word[k] += b", "word[k] += bias[0]"),
+    ("fused_loss", "np.ascontiguousarray(some.T)", "np.ascontiguousarray(h[:n].T)"),
+    ("fused_loss", "word[k] += b", "word[k] += bias[0]"),
 ]
 
 
@@ -188,7 +188,7 @@ def test_a_fault_at_the_edges_of_blocks_is_caught(small_blocks, name, old, new):
 
 
 def test_unchanged_it_is_not_caught(small_blocks):
-    module = compiled_anew("numba_fused_loss")
+    module = compiled_anew("fused_loss")
     small_blocks(module)
     assert difference(module) <= 1e-12
 

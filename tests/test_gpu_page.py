@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.loop_faults import FAULTS, HARMLESS
 
-from scratch_lstm.kernels.persistent_split import LARGEST
+from scratch_lstm.kernels.gpu.persistent_split import LARGEST
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["gpu.md", "gpu.zh.md"]

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from scratch_lstm import gradcheck, oracles
 from scratch_lstm.gradcheck import (EPS, GradientTable, Row, central_difference, check_gradients,
-                                    complex_step, directional, relative_error, richardson,
-                                    taylor_order)
+                                    complex_step, directional, relative_error, richardson, taylor_order)
 
 ENTRYWISE = {central_difference: 1e-8, richardson: 1e-10, complex_step: 1e-14}
 

@@ -84,7 +84,7 @@ def test_no_cache_can_be_written(backend, corpus_file, tmp_path):
     shutil.copytree(Path(scratch_lstm.__file__).parent, tmp_path / "src" / "scratch_lstm",
                     ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(SCRIPT, tmp_path / "src")
-    (tmp_path / "src" / "scratch_lstm" / "kernels" / "__pycache__").write_text("not a folder")
+    (tmp_path / "src" / "scratch_lstm" / "kernels" / "compiled" / "__pycache__").write_text("not a folder")
     (tmp_path / "file").touch()
     nowhere = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "CUPY_CACHE_DIR", "NUMBA_CACHE_DIR",
                              "MPLCONFIGDIR"), str(tmp_path / "file" / "nope"))

@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratch_lstm import LSTM, PoemModel, functional, get_backend
-from scratch_lstm.kernels import (numba_adam, numba_cell, numba_fused_loss, numba_jit, numba_loop, numba_loss,
-                                  numba_scatter, numpy_adam, numpy_cell, numpy_scatter, row_groups)
+from scratch_lstm.kernels.compiled import (adam as numba_adam, cell as numba_cell,
+                                           fused_loss as numba_fused_loss, jit as numba_jit,
+                                           loop as numba_loop, loss as numba_loss, scatter as numba_scatter,
+                                           row_groups)
+from scratch_lstm.kernels import numpy_adam, numpy_cell, numpy_scatter
 
 NUMBER = itertools.count()
 MODULES = (numba_adam, numba_cell, numba_fused_loss, numba_loop, numba_loss, numba_scatter)
@@ -140,48 +143,48 @@ def test_a_target_out_of_range():
 # Faults in the compiled text: each must differ from NumPy
 
 FAULTS = [
-    ("numba_cell", "c_k = f * c_prev[k] + i * g", "c_k = i * c_prev[k] + f * g"),
-    ("numba_cell", "g = tanh(z[2 * n + k])", "g = tanh(z[3 * n + k])"),
-    ("numba_cell", "o = half + half * tanh(half * z[3 * n + k])", "o = half + half * tanh(z[3 * n + k])"),
-    ("numba_cell", "c[k], tanh_c[k], h[k] = c_k, t, o * t", "c[k], tanh_c[k], h[k] = c_k, t, o * c_k"),
-    ("numba_cell", "(one - tanh_c[k] * tanh_c[k])", "(one - tanh_c[k])"),
-    ("numba_cell", "dz[k] = dc_k * g * i * (one - i)", "dz[k] = dc_k * g * i"),
-    ("numba_cell", "dz[n + k] = dc_k * c_prev[k] * f", "dz[n + k] = dc_k * c_prev[k] * i"),
-    ("numba_cell", "dz[3 * n + k] = dh[k] * tanh_c[k]", "dz[3 * n + k] = dc_k * tanh_c[k]"),
-    ("numba_cell", "dc[k] = dc_k * f", "dc[k] = dc_k"),
-    ("numba_loop", "wx[row, t, k] + b[row]", "wx[row, 0, k] + b[row]"),
-    ("numba_loop", "wx[row, t, k] + b[row]", "wx[row, t, k] + b[row // 4 * 4]"),
-    ("numba_loop", "product_in_groups(U, h[t], z[t],", "product_in_groups(U, h[0], z[t],"),
-    ("numba_loop", "min(k + 8, K)", "min(k + 8, K - 1)"),
-    ("numba_loop", "min(m + 16, M)", "min(m + 16, M - 1)"),
-    ("numba_loop", "for t in range(len(gates) - 1, -1, -1)", "for t in range(len(gates) - 1, 0, -1)"),
-    ("numba_loop", "delta[row, t, k] = dz[row, k]", "delta[row, 0, k] = dz[row, k]"),
-    ("numba_loop", "total += dz[row, k]", "total = dz[row, k]"),
-    ("numba_loop", "sums[row] += total", "sums[row] = total"),
-    ("numba_loop", "sums[:] = 0", "sums[1:] = 0"),
-    ("numba_loop", "flat[k] += above[k]", "flat[k] = above[k]"),
-    ("numba_loop", "numba_cell.backward(gates[t], c[t],", "numba_cell.backward(gates[t], c[t + 1],"),
-    ("numba_loss", "exponentials[rows].max(axis=1)", "exponentials[rows].max(axis=1) * 0"),
-    ("numba_loss", "exponentials[rows].max(axis=1)", "exponentials[rows].max() + np.zeros(len(sums[rows]))"),
-    ("numba_loss", "at_target[n] = rows[n, targets[n]]", "at_target[n] = rows[n, targets[0]]"),
-    ("numba_loss", "range(0, len(logits), BLOCK)", "range(0, len(logits) - BLOCK, BLOCK)"),
-    ("numba_loss", "total += rows[n, v]", "total = rows[n, v]"),
-    ("numba_adam", "m[k] += (g[k] - m[k]) * one_minus_beta1", "m[k] += g[k] * one_minus_beta1"),
-    ("numba_adam", "g[k] * g[k] * one_minus_beta2", "g[k] * one_minus_beta2"),
-    ("numba_adam", "/ bias_correction2_sqrt + epsilon)", "+ epsilon)"),
-    ("numba_adam", "/ bias_correction2_sqrt + epsilon)", "/ bias_correction2_sqrt)"),
-    ("numba_scatter", "sums[rows[n], e] += values[n, e]", "sums[rows[n], e] = values[n, e]"),
-    ("numba_scatter", "for n in range(len(rows))", "for n in range(len(rows) - 1)"),
+    ("cell", "c_k = f * c_prev[k] + i * g", "c_k = i * c_prev[k] + f * g"),
+    ("cell", "g = tanh(z[2 * n + k])", "g = tanh(z[3 * n + k])"),
+    ("cell", "o = half + half * tanh(half * z[3 * n + k])", "o = half + half * tanh(z[3 * n + k])"),
+    ("cell", "c[k], tanh_c[k], h[k] = c_k, t, o * t", "c[k], tanh_c[k], h[k] = c_k, t, o * c_k"),
+    ("cell", "(one - tanh_c[k] * tanh_c[k])", "(one - tanh_c[k])"),
+    ("cell", "dz[k] = dc_k * g * i * (one - i)", "dz[k] = dc_k * g * i"),
+    ("cell", "dz[n + k] = dc_k * c_prev[k] * f", "dz[n + k] = dc_k * c_prev[k] * i"),
+    ("cell", "dz[3 * n + k] = dh[k] * tanh_c[k]", "dz[3 * n + k] = dc_k * tanh_c[k]"),
+    ("cell", "dc[k] = dc_k * f", "dc[k] = dc_k"),
+    ("loop", "wx[row, t, k] + b[row]", "wx[row, 0, k] + b[row]"),
+    ("loop", "wx[row, t, k] + b[row]", "wx[row, t, k] + b[row // 4 * 4]"),
+    ("loop", "product_in_groups(U, h[t], z[t],", "product_in_groups(U, h[0], z[t],"),
+    ("loop", "min(k + 8, K)", "min(k + 8, K - 1)"),
+    ("loop", "min(m + 16, M)", "min(m + 16, M - 1)"),
+    ("loop", "for t in range(len(gates) - 1, -1, -1)", "for t in range(len(gates) - 1, 0, -1)"),
+    ("loop", "delta[row, t, k] = dz[row, k]", "delta[row, 0, k] = dz[row, k]"),
+    ("loop", "total += dz[row, k]", "total = dz[row, k]"),
+    ("loop", "sums[row] += total", "sums[row] = total"),
+    ("loop", "sums[:] = 0", "sums[1:] = 0"),
+    ("loop", "flat[k] += above[k]", "flat[k] = above[k]"),
+    ("loop", "cell.backward(gates[t], c[t],", "cell.backward(gates[t], c[t + 1],"),
+    ("loss", "exponentials[rows].max(axis=1)", "exponentials[rows].max(axis=1) * 0"),
+    ("loss", "exponentials[rows].max(axis=1)", "exponentials[rows].max() + np.zeros(len(sums[rows]))"),
+    ("loss", "at_target[n] = rows[n, targets[n]]", "at_target[n] = rows[n, targets[0]]"),
+    ("loss", "range(0, len(logits), BLOCK)", "range(0, len(logits) - BLOCK, BLOCK)"),
+    ("loss", "total += rows[n, v]", "total = rows[n, v]"),
+    ("adam", "m[k] += (g[k] - m[k]) * one_minus_beta1", "m[k] += g[k] * one_minus_beta1"),
+    ("adam", "g[k] * g[k] * one_minus_beta2", "g[k] * one_minus_beta2"),
+    ("adam", "/ bias_correction2_sqrt + epsilon)", "+ epsilon)"),
+    ("adam", "/ bias_correction2_sqrt + epsilon)", "/ bias_correction2_sqrt)"),
+    ("scatter", "sums[rows[n], e] += values[n, e]", "sums[rows[n], e] = values[n, e]"),
+    ("scatter", "for n in range(len(rows))", "for n in range(len(rows) - 1)"),
 ]
 
 
 def compiled_anew(name, old="", new=""):
     """The module with one change in its text, compiled without a cache. It has a name of its own: Numba finds
     compiled functions by their module's name, and would take those of the real one."""
-    source = inspect.getsource(next(module for module in MODULES if module.__name__.endswith(name)))
+    source = inspect.getsource(next(module for module in MODULES if module.__name__.endswith(f".{name}")))
     assert source.count(old) == 1 or not old, f"{name} has {old!r} {source.count(old)} times"
-    module = types.ModuleType(f"scratch_lstm.kernels.{name}_{next(NUMBER)}")
-    module.__package__ = "scratch_lstm.kernels"
+    module = types.ModuleType(f"scratch_lstm.kernels.compiled.{name}_{next(NUMBER)}")
+    module.__package__ = "scratch_lstm.kernels.compiled"
     folder, numba_jit.FOLDER = numba_jit.FOLDER, None
     try:
         exec(source.replace(old, new) if old else source, vars(module))
@@ -196,13 +199,13 @@ def differences(name, module):
     z, tanh_c, above = (rng.normal(size=s) for s in ((3, 16, 2), (3, 4, 2), (3, 4, 2)))
     c, h = rng.normal(size=(2, 4, 4, 2))
     U, b, wx = rng.normal(size=(16, 4)), rng.normal(size=16), rng.normal(size=(16, 3, 2))
-    if name in ("numba_cell", "numba_loop"):
+    if name in ("cell", "loop"):
         results = []
         for compiled in (False, True):
             z_, c_, t_, h_ = (a.copy() for a in (z, c, tanh_c, h))
             dz, dh, dc = np.zeros_like(z), h[3].copy(), c[3].copy()
             delta, sums = np.full((16, 3, 2), np.nan), np.full(16, 7.0)
-            if compiled and name == "numba_loop":
+            if compiled and name == "loop":
                 module.rows_at_once = lambda M, K, N, dtype: 3        # the last group is smaller
                 module.forward(U, b, wx, z_, c_, t_, h_)
                 module.backward(U, z_, c_, t_, above, delta, sums, dh, dc)
@@ -217,12 +220,12 @@ def differences(name, module):
                     dh = U.T @ dz[t]
                 delta, sums = dz.transpose(1, 0, 2), dz.sum(axis=(0, 2))
             results.append([z_, c_, t_, h_, delta, sums, dh, dc])
-    elif name == "numba_loss":
+    elif name == "loss":
         logits = rng.normal(size=(70, 5)) + 1000 * rng.integers(-3, 4, (70, 1))
         targets = rng.integers(0, 5, 70)
         results = [[loss, saved[1]] for loss, saved in (
             side.softmax_cross_entropy(logits.copy(), targets) for side in (functional, module))]
-    elif name == "numba_adam":
+    elif name == "adam":
         results = []
         for side in (numpy_adam, module):
             start = np.random.default_rng(1)

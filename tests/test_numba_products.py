@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("numba")
-from scratch_lstm.kernels import numba_products  # noqa: E402
+from scratch_lstm.kernels.compiled import products as numba_products  # noqa: E402
 
 BOUND = {"float32": 1e-6, "float64": 1e-14, "complex128": 1e-14}
 

@@ -31,8 +31,9 @@ import test_optim
 import test_rnn_textbook
 import test_trainer
 
-from scratch_lstm import (functional, get_backend, layers, lstm, lstm_layer, lstm_textbook, model,
-                          numpy_backend, optim, rnn_textbook as rnn)
+from scratch_lstm import (functional, get_backend, layers, lstm, lstm_layer, lstm_textbook, model, optim,
+                          rnn_textbook as rnn)
+from scratch_lstm.kernels import numpy_backend
 from scratch_lstm.kernels import numpy_cell, numpy_products
 from scratch_lstm.training import data_parallel, learner, trainer
 

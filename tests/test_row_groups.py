@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scratch_lstm.kernels import row_groups
-from scratch_lstm.kernels.row_groups import rows_at_once, small_products_are_faster, tiles_are_faster
+from scratch_lstm.kernels.compiled import row_groups
+from scratch_lstm.kernels.compiled.row_groups import rows_at_once, small_products_are_faster, tiles_are_faster
 
 
 @pytest.fixture(params=[("SkylakeX", True), ("Haswell", False), (None, False)])

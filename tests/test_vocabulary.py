@@ -3,8 +3,7 @@
 import pytest
 
 from scratch_lstm.errors import InputError
-from scratch_lstm.poems.vocabulary import (LONGEST, Vocabulary, has_form, is_punctuation, marks_of,
-                                           shared_form)
+from scratch_lstm.poems.vocabulary import LONGEST, Vocabulary, has_form, is_punctuation, marks_of, shared_form
 
 WORDS = ("G", "E", "，", "山", "水")
 

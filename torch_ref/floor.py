@@ -3,7 +3,7 @@
     floor           NumPy's products, all threads in the library: for NumPy's learner
     floor whole     the time loops' products as compiled code calls them (SciPy's library), a shard a thread
     floor grouped   the same in groups of rows, and the vocabulary layer's in tiles, where
-                    scratch_lstm/kernels/row_groups.py finds that faster
+                    scratch_lstm/kernels/compiled/row_groups.py finds that faster
 
 The last two are for Numba's learner; the faster of them is its floor. torch has none here: nn.LSTM takes its
 products from oneDNN and nn.Linear from another library, and no public function calls oneDNN's alone.
@@ -79,7 +79,7 @@ def pieces(name: str, size: Size, B: int) -> dict[str, Work]:
 
 def of_vocabulary(name: str, h: np.ndarray, fc: np.ndarray) -> tuple[Work, Work]:
     """The products of the last layer as this floor computes them, both ways. h (N, H), fc (V, H)."""
-    from scratch_lstm.kernels.row_groups import TILE, tiles_are_faster
+    from scratch_lstm.kernels.compiled.row_groups import TILE, tiles_are_faster
     (N, H), V = h.shape, len(fc)
     dlogits = np.random.default_rng(0).standard_normal((N, V), np.float32)
     logits = np.empty_like(dlogits)
@@ -97,7 +97,7 @@ def of_vocabulary(name: str, h: np.ndarray, fc: np.ndarray) -> tuple[Work, Work]
 def compiled_tiles() -> tuple[Any, Any]:
     """The products of the vocabulary layer in tiles, both ways, a block of predictions at a time."""
     import numba
-    from scratch_lstm.kernels import numba_products
+    from scratch_lstm.kernels.compiled import products as numba_products
     products: Any = numba_products
 
     def forward(h: Any, fc: Any, block: Any, N: Any, tile: Any) -> None:
@@ -127,7 +127,7 @@ def repeated(name: str, A: np.ndarray, B: np.ndarray, times: int) -> Work:
             for _ in range(times):
                 np.matmul(A, B, out=out)
         return work
-    from scratch_lstm.kernels.row_groups import rows_at_once
+    from scratch_lstm.kernels.compiled.row_groups import rows_at_once
     rows = len(A) if name == "floor whole" else rows_at_once(len(A), len(B), B.shape[1], A.dtype)
     loop = compiled()
     return lambda: loop(A, B, out, rows, times)
@@ -137,7 +137,7 @@ def repeated(name: str, A: np.ndarray, B: np.ndarray, times: int) -> Work:
 def compiled() -> Any:
     """The loop over time with nothing in it but the product."""
     import numba
-    from scratch_lstm.kernels import numba_products
+    from scratch_lstm.kernels.compiled import products as numba_products
     products: Any = numba_products
 
     def loop(A: Any, B: Any, out: Any, rows: int, times: int) -> None:

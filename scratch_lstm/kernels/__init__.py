@@ -1,5 +1,5 @@
 """The parts that differ between NumPy, Numba and CuPy: cell, time loop, layer, loss, Adam, scatter-add.
 
-One file a part and backend; protocols.py lists what each part must have. Read numpy_cell.py first.
-NumPy's loss is functional.py, and its time loop is in lstm.py.
+protocols.py lists what each part must have. NumPy's are here, and are the ones to read: begin with
+numpy_cell.py. Those that Numba compiles are in compiled/, those for a GPU in gpu/.
 """

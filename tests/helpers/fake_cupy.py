@@ -15,7 +15,7 @@ from helpers.fake_array import FUNCTIONS, ndarray, plain
 from helpers.fake_counts import COUNTS, LAUNCHES, counted, launched
 from helpers.fake_kernels import ElementwiseKernel, RawKernel
 
-import scratch_lstm.kernels
+import scratch_lstm.kernels.gpu
 
 SHARED_LIMIT, MULTIPROCESSORS = 64 * 1024, 3      # a small card: a batch of 4 has two sequences in a block
 
@@ -182,15 +182,14 @@ def make_module():
 
 
 compiler = cuda_on_cpu.compiler
-KERNEL_FILES = ("cupy_cell", "cupy_loop", "cupy_loss", "cupy_adam", "cupy_scatter", "cupy_kernels",
-                "cupy_products", "cupy_layer", "cupy_dropout")
+KERNEL_FILES = ("cell", "loop", "loss", "adam", "scatter", "raw_kernels", "products", "layer", "dropout")
 
 
 def forget_the_kernels():
-    """Let the next import of the kernels/cupy_*.py make them again."""
+    """Let the next import of the kernels/gpu/ make them again."""
     for name in KERNEL_FILES:
-        sys.modules.pop(f"scratch_lstm.kernels.{name}", None)
-        vars(scratch_lstm.kernels).pop(name, None)
+        sys.modules.pop(f"scratch_lstm.kernels.gpu.{name}", None)
+        vars(scratch_lstm.kernels.gpu).pop(name, None)
 
 
 def device(*arrays):

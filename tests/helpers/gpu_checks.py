@@ -31,7 +31,7 @@ def worst_of(figures, bound):
 
 def loop_errors(dtype, shapes=SHAPES):
     """The persistent loops against NumPy's, by shape."""
-    from scratch_lstm.kernels import cupy_layer
+    from scratch_lstm.kernels.gpu import layer as cupy_layer
     backend, figures = get_backend("cupy"), {}
     for T, B, H in shapes:
         case = Case(T, B, H, dtype)

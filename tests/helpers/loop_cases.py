@@ -13,9 +13,9 @@ from helpers import cuda_on_cpu
 import scratch_lstm.kernels
 from scratch_lstm.check.observation import error
 from scratch_lstm.kernels import numpy_cell
-from scratch_lstm.kernels.persistent_split import STATES, Split, round_up, split
+from scratch_lstm.kernels.gpu.persistent_split import STATES, Split, round_up, split
 
-FOLDER = Path(scratch_lstm.kernels.__file__).parent
+FOLDER = Path(scratch_lstm.__file__).parent / "kernels" / "gpu"
 CARD = 64 * 1024                # bytes of shared memory a block, of the smallest card
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from . import functional
-from .errors import InputError
-from .kernels import numpy_adam, numpy_cell, numpy_products, numpy_scatter
-from .kernels.protocols import (AdamUpdate, Cell, ClippedAdam, FusedLoss, Layer, Loss, Products,
-                                ScatterAdd, TimeLoop)
+from .. import functional
+from ..errors import InputError
+from . import numpy_adam, numpy_cell, numpy_products, numpy_scatter
+from .protocols import AdamUpdate, Cell, ClippedAdam, FusedLoss, Layer, Loss, Products, ScatterAdd, TimeLoop
 
 Array = Any  # numpy.ndarray, or the array of another module with its interface
 DTYPES = ("float32", "float64", "complex64", "complex128")   # of parameters; inputs may be float16 too
@@ -22,7 +21,7 @@ class Backend:
 
     xp:       the array module
     cell:     one time step of the LSTM cell
-    loop:     the time loops of lstm.py as one call, for float32 and float64; None: lstm.py's own loop runs
+    loop:     the time loop of lstm_layer.py as one call, for float32 and float64; None: its own loop runs
     layer:    a whole layer in few launches, where layer_for gives it; None: lstm_layer.py runs
     products: matrix products, and sums that are added to a gradient
     loss:     softmax with cross-entropy

@@ -1,4 +1,4 @@
-"""The time loops of lstm.py compiled by Numba: one call a layer instead of three a time step.
+"""The time loops of lstm_layer.py compiled by Numba: one call a layer instead of three a time step.
 
 Nothing else changes: the matrix library still computes U h and U^T dz, in groups of rows where that is
 faster (row_groups.py). But the interpreter's lock is released once, at the beginning, so that the shards of a
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import numba_cell
-from .numba_jit import jit
-from .numba_products import product_in_groups
+from . import cell
+from .jit import jit
+from .products import product_in_groups
 from .row_groups import rows_at_once
 
 
@@ -36,7 +36,7 @@ def _forward(U, b, wx, z, c, tanh_c, h, rows):
         for row in range(z.shape[1]):
             for k in range(z.shape[2]):
                 z[t, row, k] += wx[row, t, k] + b[row]                    # z = U h_prev + W x + b
-        numba_cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])
+        cell.forward(z[t], c[t], c[t + 1], tanh_c[t], h[t + 1])
 
 
 @jit()
@@ -49,7 +49,7 @@ def _backward(U, gates, c, tanh_c, dh_above, delta, sums, dh, dc, rows):
         above = dh_above[t].reshape(-1)
         for k in range(len(flat)):
             flat[k] += above[k]                                   # dL/dh_t, complete
-        numba_cell.backward(gates[t], c[t], tanh_c[t], dh, dc, dz)
+        cell.backward(gates[t], c[t], tanh_c[t], dh, dc, dz)
         _keep(dz, delta, t, sums)
         product_in_groups(U_transposed, dz, dh, rows)                 # what h_{t-1} receives through z_t
 

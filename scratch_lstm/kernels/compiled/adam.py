@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .numba_jit import jit
+from .jit import jit
 
 
 def update(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, step_size: float,

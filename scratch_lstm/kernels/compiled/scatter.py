@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .numba_jit import jit
+from .jit import jit
 
 
 def scatter_add(table: np.ndarray, rows: np.ndarray, values: np.ndarray, order: None = None) -> None:

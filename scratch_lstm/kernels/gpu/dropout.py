@@ -7,8 +7,8 @@ from typing import Any
 import cupy
 import numpy as np
 
-from . import numpy_philox
-from .cupy_kernels import launch
+from .. import numpy_philox
+from .raw_kernels import launch
 
 Array = Any
 THREADS = 256

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import functional
-from ..functional import check_indices, softmax_cross_entropy_backward  # backward is one pass already
-from .numba_jit import jit
+from ... import functional
+from ...functional import check_indices, softmax_cross_entropy_backward  # backward is one pass already
+from .jit import jit
 
 __all__ = ["softmax_cross_entropy", "softmax_cross_entropy_backward"]
 BLOCK = 32  # rows

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..functional import check_indices
-from .numba_exp import exp
-from .numba_jit import jit
-from .numba_products import (add_product_in_groups, add_transposed_product_in_groups,
-                             product_in_groups)
+from ...functional import check_indices
+from .exp import exp
+from .jit import jit
+from .products import add_product_in_groups, add_transposed_product_in_groups, product_in_groups
 from .row_groups import TILE, tiles_are_faster
 
 BLOCK = 272  # predictions; the fewer, the more often the library packs the weight

@@ -1,5 +1,4 @@
-"""The backend that computes on an NVIDIA GPU with CuPy, in few launches: kernels/cupy_*.py and
-kernels/*.cu."""
+"""The backend that computes on an NVIDIA GPU with CuPy, in few launches of the kernels beside it."""
 
 from __future__ import annotations
 
@@ -7,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from . import functional
-from .kernels.protocols import Layer
-from .numpy_backend import Array, Backend
+from ... import functional
+from ..numpy_backend import Array, Backend
+from ..protocols import Layer
 
 
 class CupyBackend(Backend):
@@ -21,17 +20,16 @@ class CupyBackend(Backend):
     name = "cupy"
 
     def __init__(self) -> None:
-        from .kernels.cupy_device import import_cupy
+        from .device import import_cupy
         self.xp = import_cupy()
-        from .kernels import (cupy_adam, cupy_cell, cupy_dropout, cupy_layer, cupy_loop, cupy_loss,
-                              cupy_products, cupy_scatter)
-        self.cell, self.loop, self.loss, self.layer = cupy_cell, cupy_loop, cupy_loss, cupy_layer
-        self.adam, self.clipped_adam, self.scatter = cupy_adam, cupy_adam, cupy_scatter
-        self.products, self.fits, self.dropout = cupy_products, cupy_layer.fits, cupy_dropout
+        from . import adam, cell, dropout, layer, loop, loss, products, scatter
+        self.cell, self.loop, self.loss, self.layer = cell, loop, loss, layer
+        self.adam, self.clipped_adam, self.scatter = adam, adam, scatter
+        self.products, self.fits, self.dropout = products, layer.fits, dropout
         self.use_tf32(False)
 
     def use_tf32(self, on: bool) -> None:
-        from .kernels.cupy_products import use_tf32
+        from .products import use_tf32
         use_tf32(on)
 
     def to_device(self, array: Array) -> Array:
@@ -59,7 +57,7 @@ class CupyBackend(Backend):
 
     def check_indices(self, indices: Array, size: int, name: str) -> None:
         """Host arrays only. A check on the device would make the host wait for it in every step; there
-        kernels/cupy_loss.py gives the loss NaN for a wrong target."""
+        kernels/gpu/loss.py gives the loss NaN for a wrong target."""
         if isinstance(indices, np.ndarray):
             functional.check_indices(indices, size, name)
 

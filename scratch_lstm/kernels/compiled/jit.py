@@ -1,7 +1,7 @@
 """How Numba compiles the kernels, and where it keeps the compiled code.
 
 Numba's own cache looks at the file of a compiled function, but not at the files of the functions that it
-calls: a change in numba_cell.py would not reach the time loop in numba_loop.py. So the cache is a folder
+calls: a change in cell.py would not reach the time loop in loop.py. So the cache is a folder
 named by the hash of all these sources. Where no such folder can be written, each process compiles anew.
 """
 
@@ -23,8 +23,8 @@ config: Any = numba.core.config
 
 
 def source_hash() -> str:
-    """Of every numba_*.py in this folder, and of Numba's version."""
-    sources = [path.read_bytes() for path in sorted(HERE.glob("numba_*.py"))]
+    """A hash of every module of this folder and of Numba's version."""
+    sources = [path.read_bytes() for path in sorted(HERE.glob("*.py"))]
     return hashlib.sha256(b"\0".join([numba.__version__.encode(), *sources])).hexdigest()[:16]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import cupy
 import numpy as np
 
-from .cupy_kernels import launch
+from .raw_kernels import launch
 
 Array = Any
 THREADS = 256

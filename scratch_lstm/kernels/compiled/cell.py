@@ -19,7 +19,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from .numba_jit import jit
+from .jit import jit
 
 FASTMATH = {"contract"}         # a product and the sum that follows it may be one instruction, rounded once
 

@@ -5,7 +5,7 @@ entries of U as near as there is room: first in registers, then in shared memory
 the L2 cache in each step.
 
     threads     4 H, rounded up to whole warps of 32; at most 1,024, so H is at most 256. Beyond that
-                cupy_loop.py takes two launches a time step.
+                loop.py takes two launches a time step.
     registers   65,536 a multiprocessor, given to four warps at a time, at most 255 a thread. OTHER of
                 them are left to everything else.
     shared      what one block may ask for on this card (99 KiB on sm_86, 227 on sm_90, 64 on sm_75), less

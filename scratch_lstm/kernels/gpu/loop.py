@@ -1,7 +1,7 @@
-"""The time loops of lstm.py on an NVIDIA GPU, in two launches a step: one matrix product, one kernel.
+"""The time loops of lstm_layer.py on an NVIDIA GPU, in two launches a step: one matrix product, one kernel.
 
 CuPy refuses the matrix library under graph capture, so the launches of a loop cannot be recorded as one.
-The kernels are those of cupy_cell.py with one more sum in front: the part of the net input that comes from x,
+The kernels are those of cell.py with one more sum in front: the part of the net input that comes from x,
 or the gradient that comes from above. The arrays are those of protocols.TimeLoop.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import cupy
 
-from .cupy_cell import ADJOINT, FROM_NET_INPUT
+from .cell import ADJOINT, FROM_NET_INPUT
 
 Array = Any
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import ModuleType
 
-from ..errors import InputError
+from ...errors import InputError
 
 INSTALL = ("pip install 'scratch-lstm[cuda13x]' for a driver of CUDA 13, "
            "'scratch-lstm[cuda12x]' for one of CUDA 12")
