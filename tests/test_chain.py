@@ -6,7 +6,7 @@ import sympy
 import torch
 
 from scratch_lstm import LSTM, Adam, PoemModel, clip_grad_norm, lstm_textbook
-from scratch_lstm.oracles import complex_step, relative_error, richardson
+from scratch_lstm.gradcheck import complex_step, relative_error, richardson
 
 T, D, H = 3, 2, 2
 rng = np.random.default_rng(0)

@@ -27,7 +27,7 @@ from scratch_lstm import PoemModel, get_backend
 from scratch_lstm.backend import Backend
 from scratch_lstm.check.observation import error as error_of
 from scratch_lstm.kernels.compiled import fused_loss as numba_fused_loss, loop as numba_loop
-from scratch_lstm.oracles import complex_step
+from scratch_lstm.gradcheck import complex_step
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.training.learner import DROPOUT, Learner, make_learner
 from scratch_lstm.training.settings import Settings

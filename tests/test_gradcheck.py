@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scratch_lstm import gradcheck, oracles
+from scratch_lstm import gradcheck
 from scratch_lstm.gradcheck import (EPS, GradientTable, Row, central_difference, check_gradients,
                                     complex_step, directional, relative_error, richardson, taylor_order)
 
@@ -470,8 +470,7 @@ def test_gradcheck_knows_no_model():
     tree = ast.parse(Path(gradcheck.__file__).read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
     modules = {getattr(node, "module", None) or node.names[0].name for node in imports}
-    assert modules == {"__future__", "collections.abc", "dataclasses", "typing", "numpy", "oracles"}
-    tree = ast.parse(Path(oracles.__file__).read_text(encoding="utf-8"))
+    assert modules == {"__future__", "collections.abc", "dataclasses", "math", "typing", "numpy"}
     assert not any(getattr(node, "level", 0) for node in ast.walk(tree))
 
 
@@ -556,9 +555,9 @@ def test_noise_is_the_size_of_the_rounding_errors(scale):
     def f(x):
         return scale * (np.sin(x).sum() + 1e-9 * rng.standard_normal())
 
-    found = [oracles.noise(f, np.ones(3), seed) / scale for seed in range(20)]
+    found = [gradcheck.noise(f, np.ones(3), seed) / scale for seed in range(20)]
     assert 0.3e-9 <= np.median(found) <= 3e-9 and np.max(found) <= 1e-8
-    assert oracles.noise(lambda x: 2.0 * x.sum(), np.ones(3)) <= 64 * EPS
+    assert gradcheck.noise(lambda x: 2.0 * x.sum(), np.ones(3)) <= 64 * EPS
 
 
 def test_a_function_that_keeps_state_is_named():
@@ -624,10 +623,10 @@ def test_the_rounding_is_six_times_the_noise_over_the_step():
     for seed, options in ((0, {}), (5, {"seed": 5})):
         wrong = {"x": 2 * smooth_gradient(A, x)}
         row, = check_gradients(lambda x: smooth(A, x), {"x": x}, wrong, ["central"], **options)
-        noise = oracles.noise(lambda x: smooth(A, x), x, seed)
+        noise = gradcheck.noise(lambda x: smooth(A, x), x, seed)
         scale = abs(richardson(lambda x: smooth(A, x), x)).max()
         found[seed] = row.rounding
-        assert abs(row.rounding / (6 * noise * oracles.RICHARDSON_NOISE / oracles.RICHARDSON_STEP / scale)
+        assert abs(row.rounding / (6 * noise * gradcheck.RICHARDSON_NOISE / gradcheck.RICHARDSON_STEP / scale)
                    - 1) <= 1e-12
     assert found[0] != found[5]
 
@@ -636,7 +635,7 @@ def test_the_rounding_is_six_times_the_noise_over_the_step():
 @pytest.mark.parametrize("seed, options", [(0, {}), (5, {"seed": 5})])
 def test_the_points_at_which_noise_is_measured(x, seed, options):
     points = []
-    oracles.noise(lambda y: points.append(y.copy()) or 1.0, x, **options)
+    gradcheck.noise(lambda y: points.append(y.copy()) or 1.0, x, **options)
     v = np.random.default_rng(seed).standard_normal(x.shape)
     step = 2.0 ** -26 * max(1, 1, *abs(x.reshape(-1)))
     np.testing.assert_array_equal(points, [x + n * step * v for n in range(8)])
@@ -652,8 +651,8 @@ def test_noise_is_the_largest_of_its_estimates():
         estimates = {k: math.sqrt(np.mean(np.diff(values, k) ** 2) / math.comb(2 * k, k))
                      for k in range(3, 7)}
         found = iter(values)
-        assert oracles.noise(lambda x: next(found), np.ones(1)) == pytest.approx(
+        assert gradcheck.noise(lambda x: next(found), np.ones(1)) == pytest.approx(
             max(estimates.values()), rel=1e-12)
         largest.add(max(estimates, key=estimates.__getitem__))
     assert largest == {3, 4, 5, 6}
-    assert oracles.noise(lambda x: -3.0, np.ones(1)) == 3 * EPS
+    assert gradcheck.noise(lambda x: -3.0, np.ones(1)) == 3 * EPS

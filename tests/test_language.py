@@ -16,7 +16,7 @@ ROOT = Path(train_poems.__file__).resolve().parent
 PACKAGE = ROOT / "scratch_lstm"
 # what a program that calls the library does wrong is a ValueError, in English; of these files the command
 # line prints what is missing on the machine, an InputError
-LIBRARY = {"backend", "functional", "gradcheck", "oracles", "lstm", "model", "optim", "layers",
+LIBRARY = {"backend", "functional", "gradcheck", "lstm", "model", "optim", "layers",
            "numpy_backend"}
 # files, pictures and tables: they do not change with the language
 WRITTEN = {"samples", "bootstrap", "ngrams", "evaluation_table", "evaluation_plot", "plots", "schema"}

@@ -41,7 +41,7 @@ NAMES = {
 SEARCH = {"en": ["en"], "zh": ["zh", "en"]}
 # the modules of the reference, in the order of reading
 MODULES = ["rnn_textbook", "lstm_textbook", "lstm", "lstm_layer", "kernels.numpy_cell", "layers", "model",
-           "optim", "functional", "gradcheck", "oracles", "backend", "poems.generate", "poems.corpus",
+           "optim", "functional", "gradcheck", "backend", "poems.generate", "poems.corpus",
            "poems.vocabulary"]
 
 
