@@ -6,16 +6,18 @@ THREADS ?= 2
 JOBS ?= 2
 EXAMPLES ?= 1000
 PORT ?= 8000
+QUICK := $(shell grep -l "pytest.mark.quick" tests/test_*.py)
 
-.PHONY: help train test slow gpu fuzz lint mutants dist wheel site site-serve site-test clean
+.PHONY: help train test quick slow gpu fuzz lint mutants dist wheel site site-serve site-test clean
 
 help:
 	@echo "make train    train on Tang quatrains, then write poems (RECIPE=course, EPOCHS=3, THREADS=1, ARGS=...)"
+	@echo "make quick    the core in seconds: chain, cell, layers, optimiser, gradient check; without torch"
 	@echo "make test     every test but the slow ones, on JOBS=2 processes"
 	@echo "make slow     the slow tests"
 	@echo "make gpu      on a machine with an NVIDIA GPU: all checks and timings, in gpu-report.json"
 	@echo "make fuzz     random files, run folders, flags and prompts (EXAMPLES=1000 of each kind)"
-	@echo "make lint     flake8 and mypy"
+	@echo "make lint     ruff and mypy"
 	@echo "make mutants  change the code one place at a time; the tests must notice (a long run)"
 	@echo "make dist     sdist and wheel in dist/"
 	@echo "make wheel    install the wheel into an empty environment and use it"
@@ -31,6 +33,9 @@ train: .venv/train.installed
 test: .venv/test.installed
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(ARGS)
 
+quick: .venv/quick.installed
+	$(BIN)/python -m pytest -q -m "quick and not torch and not slow" $(QUICK) $(ARGS)
+
 slow: .venv/test.installed
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
@@ -41,7 +46,7 @@ fuzz: .venv/test.installed
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/test_fuzz.py $(ARGS)
 
 lint: .venv/lint.installed
-	$(BIN)/python -m flake8 scratch_lstm torch_ref derivations tests web train_poems.py one_file.py
+	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
 
 mutants: .venv/mutants.installed
@@ -67,20 +72,23 @@ site-serve: site
 site-test: site .venv/site-test.installed
 	$(BIN)/python -m pytest -m site web/test_site.py $(ARGS)
 
-.venv/train.installed: EXTRAS = corpus,fast,plots,rhyme
-.venv/test.installed: EXTRAS = corpus,fast,plots,torch,test
-.venv/lint.installed: EXTRAS = lint
-.venv/mutants.installed: EXTRAS = corpus,fast,plots,torch,test,mutants
-.venv/dist.installed: EXTRAS = dist
-.venv/site.installed: EXTRAS = corpus,fast,site
-.venv/site-test.installed: EXTRAS = corpus,fast,site,site-test
+.venv/train.installed: WANTED = ".[corpus,fast,plots,rhyme]"
+.venv/quick.installed: WANTED = ".[fast]" --group tests
+.venv/test.installed: WANTED = ".[corpus,fast,plots]" --group tests --group torch --group cupy
+.venv/lint.installed: WANTED = . --group lint
+.venv/mutants.installed: WANTED = ".[corpus,fast,plots]" --group tests --group torch --group cupy --group mutants
+.venv/dist.installed: WANTED = . --group dist
+.venv/site.installed: WANTED = ".[corpus,fast]" --group site
+.venv/site-test.installed: WANTED = ".[corpus,fast]" --group site --group site-test
 
 .venv/%.installed: setup.cfg pyproject.toml | .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable $(WANTED)
 	touch $@
 
+# pip knows dependency groups from 25.1 on
 .venv:
 	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
 
 clean:
-	rm -rf .venv build dist mutants site *.egg-info .pytest_cache .mypy_cache .hypothesis
+	rm -rf .venv build dist mutants site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

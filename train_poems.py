@@ -18,8 +18,18 @@ from scratch_lstm.errors import DivergedError, InputError, OutputError, SharedEr
 from scratch_lstm.files import reason, stdout_works
 from scratch_lstm.poems.reader import Reading
 from scratch_lstm.training import commands, evaluate, explain, writing
-from scratch_lstm.training.command_line import (CORPUS, EVALUATION, EXPLANATION, READING, SETTINGS, TRAINING,
-                                                WRITING, explicit_flags, make_parser, reject_other_flags)
+from scratch_lstm.training.command_line import (
+    CORPUS,
+    EVALUATION,
+    EXPLANATION,
+    READING,
+    SETTINGS,
+    TRAINING,
+    WRITING,
+    explicit_flags,
+    make_parser,
+    reject_other_flags,
+)
 from scratch_lstm.training.settings import RECIPES, Settings, as_flags
 from scratch_lstm.training.workers import ALONE, Workers
 

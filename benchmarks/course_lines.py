@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.training import commands, run_config
@@ -21,8 +22,6 @@ from scratch_lstm.training.progress import Progress
 from scratch_lstm.training.run_directory import RunDirectory
 from scratch_lstm.training.settings import RECIPES, Settings
 from scratch_lstm.training.trainer import Trainer
-from threadpoolctl import threadpool_limits
-
 from train_poems import FACTORIES
 
 HELD_OUT = 642

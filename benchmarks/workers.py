@@ -23,13 +23,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from scratch_lstm.backend import get_backend                              # noqa: E402
-from scratch_lstm.model import PoemModel                                  # noqa: E402
-from scratch_lstm.training.learner import Learner                         # noqa: E402
+from scratch_lstm.backend import get_backend  # noqa: E402
+from scratch_lstm.model import PoemModel  # noqa: E402
+from scratch_lstm.training.learner import Learner  # noqa: E402
 from scratch_lstm.training.ordered_sum import add_up, nodes_within, share  # noqa: E402
-from scratch_lstm.training.settings import Settings                       # noqa: E402
-from scratch_lstm.training.workers import ALONE                           # noqa: E402
-from torch_ref.distributed import join                                    # noqa: E402
+from scratch_lstm.training.settings import Settings  # noqa: E402
+from scratch_lstm.training.workers import ALONE  # noqa: E402
+from torch_ref.distributed import join  # noqa: E402
 
 STEPS = 8               # of each way in a round
 NETWORKS = {"10 GbE": (1.25e9, 50e-6), "100 GbE": (12.5e9, 10e-6), "NVLink": (450e9, 5e-6)}  # bytes a s, s
@@ -73,7 +73,7 @@ def measure(args: argparse.Namespace, shards: int, workers) -> None:
             parallel = ways[name].data_parallel
             first, last = share(shards, workers.rank, workers.size)
             rows = np.ones((last - first, parallel.models[0].flat_gradients.size + 1), np.float32)
-            for step in range(STEPS):
+            for _ in range(STEPS):
                 workers.any(False)
                 begin = time.perf_counter()
                 parallel._sum(rows, shards)

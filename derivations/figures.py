@@ -19,7 +19,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  (the drawing library has to be chosen first)
 import numpy as np  # noqa: E402
 
-from scratch_lstm import lstm_textbook, rnn_textbook as rnn  # noqa: E402
+from scratch_lstm import lstm_textbook  # noqa: E402
+from scratch_lstm import rnn_textbook as rnn
 from scratch_lstm.gradcheck import EPS, central_difference, complex_step, richardson  # noqa: E402
 
 TITLES = {

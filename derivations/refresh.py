@@ -26,7 +26,7 @@ import csv
 import re
 import sys
 import textwrap
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 PAGES = Path(__file__).resolve().parent
@@ -45,12 +45,12 @@ class Lost(Exception):
     """The source no longer has what a page quotes."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _lines(path: Path) -> tuple[str, ...]:
     return tuple(path.read_text(encoding="utf-8").splitlines())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _spans(path: Path) -> dict[str, tuple[int, int]]:
     """name -> its first and last line, counted from 1, decorators included."""
     spans: dict[str, tuple[int, int]] = {}
@@ -89,7 +89,7 @@ def line_with(path: str, name: str, text: str, begin: int = 0) -> int:
     raise Lost(f"{path}: {name} has no line with {text}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _docstrings(path: Path) -> frozenset[int]:
     """The numbers of all lines that belong to a docstring."""
     lines: set[int] = set()

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from .errors import InputError
 from .kernels.compiled.backend import NumbaBackend
 from .kernels.gpu.backend import CupyBackend
-from .errors import InputError
 from .kernels.numpy_backend import DTYPES, Array, Backend
 
 __all__ = ["DTYPES", "Array", "Backend", "CupyBackend", "NumbaBackend", "Workspace", "check_settings",

@@ -17,7 +17,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -39,7 +39,7 @@ def chosen(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     return "zh" if os.name == "nt" and (locale.getlocale()[0] or "").startswith(("zh", "Chinese")) else "en"
 
 
-@lru_cache(maxsize=None)
+@cache
 def entries() -> dict[str, str]:
     """English -> Chinese, from the catalogue."""
     found: dict[str, str] = {}
@@ -50,7 +50,7 @@ def entries() -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """Of the entries with places: what encloses every error, then those with most letters of their own."""
     def pattern(english: str) -> re.Pattern[str]:

@@ -12,7 +12,6 @@ import numpy as np
 
 from .backend import Array, Backend
 
-
 Named = tuple[str, Any, str, Array]     # a parameter's name, its layer, the layer's name for it, the array
 
 

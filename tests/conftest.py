@@ -28,6 +28,19 @@ LAST = (140, 12_963)
 CHARACTERS = "一二三四五六七八九十百千山水风月花雨雪日"
 
 
+@pytest.fixture(scope="session")
+def torch():
+    """torch, imported by the tests that compare with it alone: they get the marker `torch`."""
+    import torch
+    return torch
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "torch" in getattr(item, "fixturenames", ()):
+            item.add_marker("torch")
+
+
 def pytest_terminal_summary(terminalreporter):
     package = Path(train_poems.__file__).parent / "scratch_lstm"
     files = [path.read_text(encoding="utf-8") for path in package.rglob("*.py")]

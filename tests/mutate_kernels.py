@@ -27,8 +27,6 @@ from difflib import ndiff
 from pathlib import Path
 from typing import NamedTuple
 
-from run_mutants import BROKEN, CRASHES, KILLED, SURVIVED, TIMEOUT      # sets the library's threads: first
-
 # whatever the tests need but the package: once, instead of in each copy of this process
 import hypothesis.extra.numpy  # noqa: F401
 import numba.core.config
@@ -37,6 +35,7 @@ import pytest
 import scipy.linalg.cython_blas  # noqa: F401
 import torch  # noqa: F401
 from mutmut.mutation.file_mutation import create_mutations
+from run_mutants import BROKEN, CRASHES, KILLED, SURVIVED, TIMEOUT  # sets the library's threads: first
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNELS = ROOT / "scratch_lstm" / "kernels" / "compiled"

@@ -63,6 +63,14 @@ def test_a_verdict_depends_on_work_and_not_on_a_clock():
     assert clocks == {"check.apart", "check.grade"}
 
 
+def test_the_map_for_contributors_is_true():
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    order = " < ".join(["mathematics (scratch_lstm/*.py, kernels/)", *(f"{n}/" for n in PACKAGE_ORDER[1:])])
+    assert f"`{order}`" in text
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert all(f"`scratch_lstm/{name}/`" in text for name in folders)
+
+
 def test_gradcheck_knows_no_model():
     assert not inside(PACKAGE / "gradcheck.py")
 
@@ -111,6 +119,15 @@ def test_a_long_function_says_why_it_is_long(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 60:
             assert "Long: " in (ast.get_docstring(node) or ""), node.name
+
+
+def test_no_line_is_longer_than_110_characters():
+    root = PACKAGE.parent
+    made = {".venv", "mutants", "build", "runs", "site"}
+    files = [path for path in root.rglob("*.py") if not made & set(path.relative_to(root).parts)]
+    long = [f"{path.relative_to(root)}:{n}" for path in files
+            for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) > 110]
+    assert files and not long
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import sympy
-import torch
 
 from scratch_lstm import LSTM, Adam, PoemModel, clip_grad_norm, lstm_textbook
 from scratch_lstm.gradcheck import complex_step, relative_error, richardson
+
+pytestmark = pytest.mark.quick
 
 T, D, H = 3, 2, 2
 rng = np.random.default_rng(0)
@@ -45,7 +46,7 @@ def test_links_3_and_4_one_pass_is_the_double_sum_and_the_differences():
     assert relative_error(one_pass()[1], richardson(loss, U)) <= 1e-9
 
 
-def test_link_5_torch_gives_the_same():
+def test_link_5_torch_gives_the_same(torch):
     lstm = torch.nn.LSTM(D, H, dtype=torch.float64)
     lstm.load_state_dict({name: torch.tensor(value) for name, value in (
         ("weight_ih_l0", W), ("weight_hh_l0", U), ("bias_ih_l0", b), ("bias_hh_l0", 0 * b))})

@@ -11,9 +11,9 @@ from safetensors.numpy import save_file
 from safetensors.torch import load_file
 
 from scratch_lstm import PoemModel
-from scratch_lstm.training import checkpoint
 from scratch_lstm.errors import InputError
 from scratch_lstm.poems.vocabulary import Vocabulary
+from scratch_lstm.training import checkpoint
 
 WORDS = {"G": 0, "E": 1, "，": 2, "山": 3, "水": 4}
 

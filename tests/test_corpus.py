@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scratch_lstm.errors import InputError
 from scratch_lstm.poems.corpus import Corpus, process_poems
 from scratch_lstm.poems.manifest import MADE_BY, manifest_path
 from scratch_lstm.poems.near_lines import near_groups
 from scratch_lstm.poems.vocabulary import marks_of
-from scratch_lstm.errors import InputError
 
 POEMS = ["甲乙丙，丁甲乙。", "丙丁甲，乙丙丁。", "乙乙乙，丁丁甲。"]
 # poems of some lengths, in which no two poems are equal

@@ -7,7 +7,6 @@ pocket calculator would, and compared with the next part: they agree to half a u
 import re
 
 import pytest
-
 import test_derivations
 import test_derivations_wrong_answers as worked
 

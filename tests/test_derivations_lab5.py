@@ -7,7 +7,6 @@ test_derivations.py runs it, and has to fail.
 import re
 
 import pytest
-
 import test_derivations
 
 LAB = test_derivations.LAB

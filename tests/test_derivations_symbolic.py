@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import sympy
 
-from scratch_lstm import lstm_textbook, rnn_textbook as rnn
+from scratch_lstm import lstm_textbook
+from scratch_lstm import rnn_textbook as rnn
 
 
 class df(sympy.Function):

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scratch_lstm import lstm_textbook as lstm, rnn_textbook as rnn
+from scratch_lstm import lstm_textbook as lstm
+from scratch_lstm import rnn_textbook as rnn
 from scratch_lstm.gradcheck import complex_step, relative_error
 
 LEAST = 0.01        # a wrong answer must be wrong by one per cent of the largest entry

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from scratch_lstm.poems import download
 from scratch_lstm.errors import InputError
+from scratch_lstm.poems import download
 from scratch_lstm.poems.download import TARBALL, fetch, npm_command, npm_error
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the scripts that play npm are POSIX executables")

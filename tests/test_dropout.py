@@ -12,6 +12,8 @@ from scratch_lstm import LSTM, PoemModel, get_backend
 from scratch_lstm.training.learner import make_learner
 from scratch_lstm.training.settings import Settings
 
+pytestmark = pytest.mark.quick
+
 SIGMAS = 5.5
 RATE = 0.4
 

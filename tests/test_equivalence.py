@@ -10,10 +10,24 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers.lstm_oracles import (
+    BACKENDS,
+    EXACT,
+    SINGLE,
+    USES,
+    by_delta,
+    by_torch,
+    draw,
+    forward_backward,
+    layer_of,
+    loss_of,
+    onednn_switched,
+    ours,
+    shapes,
+    single,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from helpers.lstm_oracles import (BACKENDS, EXACT, SINGLE, USES, by_delta, by_torch, draw, layer_of, loss_of,
-                                  onednn_switched, ours, shapes, single, forward_backward)
 
 import torch_ref.gradients
 from scratch_lstm import LSTM, PoemModel

@@ -16,8 +16,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import fake_cupy
-from helpers.every_size import (LSTM_FACTORS, MODEL_FACTORS, STEP_FACTORS, all_pairs, covering, impossible,
-                                name_of, pairs_of)
+from helpers.every_size import (
+    LSTM_FACTORS,
+    MODEL_FACTORS,
+    STEP_FACTORS,
+    all_pairs,
+    covering,
+    impossible,
+    name_of,
+    pairs_of,
+)
 from helpers.lstm_oracles import draw, layer_of, parts, single
 from helpers.philox_backend import PhiloxBackend
 from hypothesis import assume, given, settings
@@ -26,8 +34,9 @@ from hypothesis import strategies as st
 from scratch_lstm import PoemModel, get_backend
 from scratch_lstm.backend import Backend
 from scratch_lstm.check.observation import error as error_of
-from scratch_lstm.kernels.compiled import fused_loss as numba_fused_loss, loop as numba_loop
 from scratch_lstm.gradcheck import complex_step
+from scratch_lstm.kernels.compiled import fused_loss as numba_fused_loss
+from scratch_lstm.kernels.compiled import loop as numba_loop
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.training.learner import DROPOUT, Learner, make_learner
 from scratch_lstm.training.settings import Settings

@@ -16,7 +16,7 @@ from scratch_lstm.training.line_states import read_line
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "web"))
 
-from simple_rnn import SimpleModel                                      # noqa: E402
+from simple_rnn import SimpleModel  # noqa: E402
 
 LINE = "一山水七月，"
 

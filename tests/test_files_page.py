@@ -8,10 +8,10 @@ import pytest
 from helpers.small_run import TINY
 
 import train_poems
-from scratch_lstm.training import command_line
 from scratch_lstm.poems import characters
 from scratch_lstm.poems.not_poems import BINARY, TEXTS
 from scratch_lstm.poems.reader import Reading, read_bytes, read_poems
+from scratch_lstm.training import command_line
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = ["files.md", "files.zh.md"]

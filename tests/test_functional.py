@@ -6,6 +6,8 @@ import pytest
 from scratch_lstm.functional import sigmoid, softmax_cross_entropy, softmax_cross_entropy_backward
 from scratch_lstm.gradcheck import check_gradients
 
+pytestmark = pytest.mark.quick
+
 
 def test_sigmoid_is_the_logistic_function_and_overflows_nowhere():
     z = np.array([-800.0, -30.0, -1.5, -0.0, 0.0, 2.0, 800.0])

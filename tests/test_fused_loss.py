@@ -8,7 +8,9 @@ from test_numba_kernels import compiled_anew, within
 
 from scratch_lstm import PoemModel, functional, get_backend
 from scratch_lstm.backend import Workspace
-from scratch_lstm.kernels.compiled import exp as numba_exp, fused_loss as numba_fused_loss, row_groups
+from scratch_lstm.kernels.compiled import exp as numba_exp
+from scratch_lstm.kernels.compiled import fused_loss as numba_fused_loss
+from scratch_lstm.kernels.compiled import row_groups
 from scratch_lstm.layers import Linear
 from scratch_lstm.training.data_parallel import DataParallel
 

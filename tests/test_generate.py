@@ -8,8 +8,8 @@ import pytest
 
 from scratch_lstm import PoemModel
 from scratch_lstm.backend import Backend
-from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.errors import InputError
+from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.poems.generate import carries, check_options, count_beginnings, count_lines, generate
 from scratch_lstm.poems.sampling import choose, ranked
 from scratch_lstm.poems.vocabulary import ANY, END, START, Vocabulary, has_form

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from helpers import fake_cupy, gpu_benchmark, gpu_checks
 from helpers.gpu_steps import has_device
-from torch_ref.contenders import Size
 
 from scratch_lstm.errors import InputError
+from torch_ref.contenders import Size
 
 needs_compiler = pytest.mark.skipif(fake_cupy.compiler() is None, reason="no C++ compiler, or not Linux")
 TINY = (11, 5, 6, 3, 4)

@@ -10,8 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratch_lstm import gradcheck
-from scratch_lstm.gradcheck import (EPS, GradientTable, Row, central_difference, check_gradients,
-                                    complex_step, directional, relative_error, richardson, taylor_order)
+from scratch_lstm.gradcheck import (
+    EPS,
+    GradientTable,
+    Row,
+    central_difference,
+    check_gradients,
+    complex_step,
+    directional,
+    relative_error,
+    richardson,
+    taylor_order,
+)
+
+pytestmark = pytest.mark.quick
 
 ENTRYWISE = {central_difference: 1e-8, richardson: 1e-10, complex_step: 1e-14}
 

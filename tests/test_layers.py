@@ -1,10 +1,13 @@
 """Embedding and linear layer: gradients, starts, dtypes."""
 
 import numpy as np
+import pytest
 
 from scratch_lstm import get_backend
 from scratch_lstm.gradcheck import check_gradients
 from scratch_lstm.layers import Embedding, Linear
+
+pytestmark = pytest.mark.quick
 
 
 def test_embedding_gradient_scatters_and_accumulates():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from scratch_lstm.training import checkpoint, trainer
 from scratch_lstm import get_backend
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.poems.generate import generate
+from scratch_lstm.training import checkpoint, trainer
 from scratch_lstm.training.learner import make_learner
 from scratch_lstm.training.progress import Progress
 from scratch_lstm.training.run_directory import RunDirectory

@@ -2,10 +2,21 @@
 
 import numpy as np
 import pytest
+from helpers.lstm_oracles import (
+    BACKENDS,
+    EXACT,
+    USES,
+    draw,
+    filled,
+    forward_backward,
+    layer_of,
+    loss_of,
+    ours,
+    shapes,
+    single,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from helpers.lstm_oracles import (BACKENDS, EXACT, USES, draw, filled, layer_of, loss_of, ours, shapes,
-                                  single, forward_backward)
 
 from scratch_lstm.gradcheck import relative_error
 

@@ -11,11 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratch_lstm import LSTM, PoemModel, functional, get_backend
-from scratch_lstm.kernels.compiled import (adam as numba_adam, cell as numba_cell,
-                                           fused_loss as numba_fused_loss, jit as numba_jit,
-                                           loop as numba_loop, loss as numba_loss, scatter as numba_scatter,
-                                           row_groups)
 from scratch_lstm.kernels import numpy_adam, numpy_cell, numpy_scatter
+from scratch_lstm.kernels.compiled import adam as numba_adam
+from scratch_lstm.kernels.compiled import cell as numba_cell
+from scratch_lstm.kernels.compiled import fused_loss as numba_fused_loss
+from scratch_lstm.kernels.compiled import jit as numba_jit
+from scratch_lstm.kernels.compiled import loop as numba_loop
+from scratch_lstm.kernels.compiled import loss as numba_loss
+from scratch_lstm.kernels.compiled import row_groups
+from scratch_lstm.kernels.compiled import scatter as numba_scatter
 
 NUMBER = itertools.count()
 MODULES = (numba_adam, numba_cell, numba_fused_loss, numba_loop, numba_loss, numba_scatter)

@@ -7,6 +7,8 @@ from scratch_lstm.functional import sigmoid
 from scratch_lstm.gradcheck import check_gradients
 from scratch_lstm.kernels import numpy_cell
 
+pytestmark = pytest.mark.quick
+
 
 def printed(z, c_prev):
     """(6.51)-(6.56) as printed: c, h."""

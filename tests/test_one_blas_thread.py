@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from scratch_lstm import LSTM, PoemModel, lstm, get_backend
+from scratch_lstm import LSTM, PoemModel, get_backend, lstm
 from scratch_lstm.kernels.one_blas_thread import OneBlasThread, one_blas_thread
 
 

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-import torch
 
 from scratch_lstm import Adam, clip_grad_norm, get_backend
 from scratch_lstm.kernels import numpy_adam
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("max_norm", [0.5, 100.0])
-def test_clipping_is_torchs(max_norm):
+def test_clipping_is_torchs(max_norm, torch):
     gradient = np.random.default_rng(0).normal(size=30)
     theirs = torch.nn.Parameter(torch.zeros(30, dtype=torch.float64))
     theirs.grad = torch.tensor(gradient)
@@ -33,7 +34,7 @@ def test_clipping_computes_in_the_gradients_dtype():
     assert np.array_equal(gradient, before * factor)
 
 
-def test_adam_is_torchs_over_many_steps_and_chunks():
+def test_adam_is_torchs_over_many_steps_and_chunks(torch):
     rng = np.random.default_rng(1)
     size = 2 * (1 << 14) + 17                                # three pieces, the last one short
     p, g = rng.normal(size=size), np.empty(size)
@@ -49,7 +50,7 @@ def test_adam_is_torchs_over_many_steps_and_chunks():
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize("decay", [0.01, 3.0])
-def test_weight_decay_is_torchs_adamw(backend, decay):
+def test_weight_decay_is_torchs_adamw(backend, decay, torch):
     """With a learning rate that changes from step to step."""
     rng = np.random.default_rng(1)
     p, g = rng.normal(size=50), np.empty(50)
@@ -77,7 +78,7 @@ def test_no_weight_decay_changes_no_bit(backend):
     assert bits[0] == bits[1]
 
 
-def test_defaults_are_torchs():
+def test_defaults_are_torchs(torch):
     theirs = torch.optim.Adam([torch.zeros(1, requires_grad=True)]).defaults
     ours = Adam(np.zeros(1), np.zeros(1))
     assert (ours.learning_rate, ours.betas, ours.epsilon) == (theirs["lr"], theirs["betas"], theirs["eps"])
@@ -92,7 +93,7 @@ def test_first_step_is_the_rate_in_the_direction_of_the_sign():
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize("options", [dict(betas=(0.8, 0.95)), dict(betas=(0.5, 0.6), eps=1e-2),
                                      dict(eps=1e-3), dict(lr=0.3)])
-def test_adam_is_torchs_for_other_values(backend, options):
+def test_adam_is_torchs_for_other_values(backend, options, torch):
     rng = np.random.default_rng(2)
     p, g = rng.normal(size=50), np.empty(50)
     theirs = torch.nn.Parameter(torch.tensor(p))

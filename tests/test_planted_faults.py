@@ -7,6 +7,7 @@ nothing to see; `blind` names such a check, which must pass with the fault in pl
 the textbook code are asked as well.
 """
 
+import importlib
 import inspect
 import tempfile
 import types
@@ -31,10 +32,9 @@ import test_optim
 import test_rnn_textbook
 import test_trainer
 
-from scratch_lstm import (functional, get_backend, layers, lstm, lstm_layer, lstm_textbook, model, optim,
-                          rnn_textbook as rnn)
-from scratch_lstm.kernels import numpy_backend
-from scratch_lstm.kernels import numpy_cell, numpy_products
+from scratch_lstm import functional, get_backend, layers, lstm, lstm_layer, lstm_textbook, model, optim
+from scratch_lstm import rnn_textbook as rnn
+from scratch_lstm.kernels import numpy_backend, numpy_cell, numpy_products
 from scratch_lstm.training import data_parallel, learner, trainer
 
 
@@ -44,6 +44,8 @@ def check(test, **arguments):
     test = getattr(getattr(test, "hypothesis", None), "inner_test", test)
     if "backend" in inspect.signature(test).parameters:
         arguments.setdefault("backend", "numpy")
+    if "torch" in inspect.signature(test).parameters:
+        arguments["torch"] = importlib.import_module("torch")
     if "tmp_path" in arguments:
         run = partial(in_a_folder, test, arguments)
     else:

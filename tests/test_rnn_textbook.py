@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scratch_lstm import rnn_textbook as rnn
 from scratch_lstm.gradcheck import check_gradients, complex_step, relative_error, taylor_order
 
+pytestmark = pytest.mark.quick
+
 EXACT = 1e-13
 ACTIVATIONS = ["tanh", "logistic", "identity"]
 sizes = dict(seed=st.integers(0, 2**32 - 1), T=st.integers(1, 7), D=st.integers(1, 6),

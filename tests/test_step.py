@@ -7,6 +7,8 @@ from scratch_lstm import PoemModel, optim
 from scratch_lstm.training.learner import make_learner
 from scratch_lstm.training.settings import Settings
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"], ids=["plain", "compiled"])
 def test_clipping_and_adam_compute_where_the_model_does(backend, monkeypatch):

@@ -10,11 +10,11 @@ from helpers.tang_package import QUATRAIN, TANG, A, B, C, D, write_tarball
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratch_lstm.poems import tang_corpus as builder
+from scratch_lstm.errors import InputError
 from scratch_lstm.poems import download
+from scratch_lstm.poems import tang_corpus as builder
 from scratch_lstm.poems.corpus import Corpus
 from scratch_lstm.poems.manifest import manifest_path
-from scratch_lstm.errors import InputError
 
 SONG = TANG.replace("tang.", "song.")
 

@@ -10,6 +10,8 @@ from scratch_lstm.training.data_parallel import DataParallel
 from scratch_lstm.training.learner import make_learner
 from scratch_lstm.training.settings import Settings
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("threads", [1, 2, 33])
 def test_every_shard_has_a_thread_of_its_own(threads, monkeypatch):

@@ -6,9 +6,9 @@ import torch
 from helpers.lstm_oracles import BACKENDS
 
 from scratch_lstm import LSTM, Adam, PoemModel, clip_grad_norm
-from scratch_lstm.training import checkpoint
 from scratch_lstm.errors import InputError
 from scratch_lstm.poems.vocabulary import Vocabulary
+from scratch_lstm.training import checkpoint
 from torch_ref import convert
 from torch_ref.model import PoemNet, keep_one_bias
 

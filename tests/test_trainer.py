@@ -8,10 +8,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from scratch_lstm.training import checkpoint
 from scratch_lstm.errors import DivergedError
 from scratch_lstm.poems.corpus import Corpus
-from scratch_lstm.training import run_directory
+from scratch_lstm.training import checkpoint, run_directory
 from scratch_lstm.training.learner import count_predictions, epoch_rng, make_learner
 from scratch_lstm.training.plots import draw_loss
 from scratch_lstm.training.progress import Progress

@@ -47,8 +47,9 @@ def check(name: str) -> None:
 
 
 def build_learner(name: str, size: Size, threads: int) -> Any:
-    from scratch_lstm.training.learner import make_learner
     from threadpoolctl import threadpool_limits
+
+    from scratch_lstm.training.learner import make_learner
     settings = Settings(backend="numpy", embedding_size=size.E, hidden_size=size.H, threads=threads,
                         **size.options)
     if name.startswith("torch"):

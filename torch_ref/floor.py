@@ -26,9 +26,10 @@ Work = Callable[[], Any]
 
 def products(name: str, size: Size, threads: int) -> Work:
     """The matrix products of one step of this floor, and nothing else. Limits the matrix library."""
+    from threadpoolctl import threadpool_limits
+
     from scratch_lstm.backend import get_backend
     from scratch_lstm.training.data_parallel import cut
-    from threadpoolctl import threadpool_limits
     get_backend(FLOORS[name])
     if name == "floor":
         threadpool_limits(threads, user_api="blas")
@@ -97,6 +98,7 @@ def of_vocabulary(name: str, h: np.ndarray, fc: np.ndarray) -> tuple[Work, Work]
 def compiled_tiles() -> tuple[Any, Any]:
     """The products of the vocabulary layer in tiles, both ways, a block of predictions at a time."""
     import numba
+
     from scratch_lstm.kernels.compiled import products as numba_products
     products: Any = numba_products
 
@@ -137,6 +139,7 @@ def repeated(name: str, A: np.ndarray, B: np.ndarray, times: int) -> Work:
 def compiled() -> Any:
     """The loop over time with nothing in it but the product."""
     import numba
+
     from scratch_lstm.kernels.compiled import products as numba_products
     products: Any = numba_products
 

@@ -16,10 +16,11 @@ def poems_per_second(threads: int, V: int = 2001) -> dict[str, float]:
     of ROUNDS times; and the course's way, one by one and the whole prefix again for each character.
     Untrained, so that every poem is as long as the next."""
     import torch
+    from threadpoolctl import threadpool_limits
+
     from scratch_lstm.model import PoemModel
     from scratch_lstm.poems.generate import generate
     from scratch_lstm.poems.vocabulary import END, START
-    from threadpoolctl import threadpool_limits
 
     from .convert import to_torch
     model = PoemModel(V)

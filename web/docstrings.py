@@ -7,7 +7,6 @@ from typing import Any
 
 import griffe
 
-
 ENTRY = re.compile(r"[\w.`*, ]+: ")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,7 +24,7 @@ class Found(HTMLParser):
                 self.places.add(value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def read(page: Path) -> Found:
     found = Found()
     found.feed(page.read_text(encoding="utf-8"))

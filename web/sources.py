@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from pygments import highlight
@@ -17,7 +17,7 @@ GAP = '<span class="code-gap">⋮\n</span>'
 NUMBER = re.compile(r"\(6\.(\d+)\)")
 
 
-@lru_cache(maxsize=None)
+@cache
 def coloured(path: str) -> tuple[str, ...]:
     """The file's lines as HTML, one string a line."""
     text = (ROOT / path).read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def listing(path: str, shown: list[int], cited: set[int], label: str) -> str:
         if number != before + 1:
             rows.append(GAP)
         row = line(path, number, " cited" if number in cited else "")
-        rows.append(re.sub(r"(>)((?:<span class=\"w\">)?) {%d}" % indent, r"\1\2", row, count=1))
+        rows.append(re.sub(rf"(>)((?:<span class=\"w\">)?) {{{indent}}}", r"\1\2", row, count=1))
         before = number
     return (f'<pre class="excerpt highlight" tabindex="0" aria-label="{html.escape(label)}">'
             f'<code>{"".join(rows)}</code></pre>')

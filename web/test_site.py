@@ -19,10 +19,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import links                                                            # noqa: E402
+import links  # noqa: E402
 
-from scratch_lstm import lstm_textbook, rnn_textbook                    # noqa: E402
-from scratch_lstm.gradcheck import relative_error                       # noqa: E402
+from scratch_lstm import lstm_textbook, rnn_textbook  # noqa: E402
+from scratch_lstm.gradcheck import relative_error  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE, PICTURES = ROOT / "site", ROOT / "build" / "screenshots"

@@ -12,9 +12,8 @@ use collects from both, and a loop in the wrong direction only changes which row
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np

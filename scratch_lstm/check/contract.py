@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from .forward import forward as textbook_forward
-from .program import NotWritten, Program, StudentError, as_array, call, kind_of, reordered
 from .problem import GATES, Array, Problem
 from .problem import TENSORS as TENSORS
+from .program import NotWritten, Program, StudentError, as_array, call, kind_of, reordered
 
 Answer = tuple[Array | None, dict[str, Any], list[str]]      # h, what backward returned, what is not written
 

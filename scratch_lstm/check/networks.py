@@ -10,7 +10,8 @@ import numpy as np
 
 from .contract import in_file_order
 from .dictionary import DICTIONARY, entries
-from .forward import Mistakes, States, forward as textbook_forward
+from .forward import Mistakes, States
+from .forward import forward as textbook_forward
 from .problem import GATES, TENSORS, Array, Problem
 from .program import reordered
 from .tensors import Result

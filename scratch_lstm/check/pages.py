@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 DERIVATIONS = Path(__file__).resolve().parents[2] / "derivations"
 
 
-@lru_cache(maxsize=None)
+@cache
 def page(section: str, language: str = "en") -> str:
     """"2.4" -> "derivations/02_bptt.md#24-the-gradient-of-u", the anchor as GitHub makes it; the page in the
     language where there is one. Without the pages next to the package: "derivations, section 2.4"."""

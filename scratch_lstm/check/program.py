@@ -18,7 +18,7 @@ import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -161,7 +161,7 @@ def is_empty(function: Callable[..., Any]) -> bool:
     return isinstance(code, types.CodeType) and _does_nothing(code)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _does_nothing(code: types.CodeType) -> bool:
     try:
         (function,) = ast.parse(textwrap.dedent(inspect.getsource(code))).body

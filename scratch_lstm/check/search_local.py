@@ -8,7 +8,7 @@ that the costs of several mistakes add and do not multiply.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -97,7 +97,7 @@ class Table:
         return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _choices(network: str, *names: str) -> list[Choice]:
     """All combinations of the keys' values, each key also right, the fewest mistakes first."""
     keys = [DICTIONARY[network][name] for name in names]

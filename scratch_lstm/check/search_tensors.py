@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import combinations
-
 from typing import Any
 
 from .dictionary import ORDERS, Key, keys
-from .observation import same
 from .forward import Array
+from .observation import same
 from .tensors import Result
 
 Choice = tuple[tuple[str, str], ...]
@@ -29,7 +28,7 @@ class Work:
         return self.left >= 0
 
 
-@lru_cache(maxsize=None)
+@cache
 def choices(network: str, tensor: str, most: int, orders: tuple[str, ...]) -> tuple[Choice, ...]:
     """Up to `most` mistakes of one tensor; of the orders of the gates only those named."""
     def values(key: Key) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
-
 Class = TypeVar("Class", bound=type)
 
 

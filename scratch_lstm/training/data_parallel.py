@@ -21,7 +21,6 @@ from ..model import PoemModel
 from .ordered_sum import add_up, nodes_within, share
 from .workers import ALONE, Workers
 
-
 POEMS_AT_ONCE = 64      # that a thread reads: with more a poem takes no less time
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from .jit import jit
 from ..numpy_products import add_column_sum, product
+from .jit import jit
 
 __all__ = ["add_column_sum", "add_product", "product"]
 

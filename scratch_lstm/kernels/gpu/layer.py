@@ -13,8 +13,8 @@ import cupy
 import numpy as np
 
 from . import persistent_split
-from .raw_kernels import launch, limits_now
 from .products import add_column_sum, add_product, product
+from .raw_kernels import launch, limits_now
 
 Array = Any
 

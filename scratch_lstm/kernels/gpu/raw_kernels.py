@@ -6,7 +6,7 @@ integer. So every array given here is contiguous, and every scalar has the kerne
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def text(file: str) -> str:
     return "".join((HERE / name).read_text(encoding="utf-8") for name in ("sum_of_block.cuh", file))
 
 
-@lru_cache(maxsize=None)
+@cache
 def kernel(file: str, name: str, threads: int, char: str, shared_bytes: int, **defines: int) -> Any:
     """The compiled kernel `name` of that file."""
     all_defines = {"real": REALS[char], "THREADS": threads, **defines}
@@ -43,7 +43,7 @@ def launch(file: str, name: str, blocks: int | tuple[int, int], threads: int, ar
     made(blocks if isinstance(blocks, tuple) else (blocks,), (threads,), arguments, shared_mem=shared_bytes)
 
 
-@lru_cache(maxsize=None)
+@cache
 def limits(device: int) -> tuple[int, int]:
     """Bytes of shared memory that a block may ask for on that device, and its multiprocessors."""
     attributes = cupy.cuda.Device(device).attributes
