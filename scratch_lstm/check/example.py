@@ -13,7 +13,7 @@ from .naming import Named
 from .problem import Array, Problem
 from .tensors import Result
 
-SMALLEST = ((1, 1), (2, 1), (3, 1), (4, 1), (1, 2), (2, 2), (3, 2), (4, 2))      # T, H = D
+SMALLEST = ((1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 1), (1, 2), (2, 2), (3, 2), (4, 2))      # T, H = D
 LONGEST = 7
 ORDER = ("h", "delta", "b", "U", "W", "x", "h0", "c0")
 

@@ -73,7 +73,11 @@ def _read(path: Path) -> bytes | str:
 def row(path: Path, answer: dict[str, Any], seconds: float) -> dict[str, Any]:
     """One line of the table."""
     stages = answer["stages"]
-    reached = next((stage for stage, state in stages.items() if state != "right"), "all")
+    not_right = [stage for stage, state in stages.items() if state != "right"]
+    wrong = [stage for stage in not_right if stages[stage] == "wrong"]
+    reached = "all" if answer["verdict"] == "right" else next(iter(wrong or not_right), "all")
+    if set(stages.values()) == {"not looked at"}:
+        reached = ""
     mistakes = answer["mistakes"]
     return {
         "file": str(path), "verdict": answer["verdict"], "seconds": f"{seconds:.2f}",
@@ -104,7 +108,7 @@ def _harmless(value: Any) -> Any:
 def as_lines(rows: list[dict[str, Any]]) -> str:
     """The table for the screen."""
     width = max([len(one["file"]) for one in rows], default=0)
-    return "\n".join(f"{one['file']:<{width}}  {one['verdict']:<8} {one['stage'] or '-':<13} "
+    return "\n".join(f"{one['file']:<{width}}  {one['verdict']:<10} {one['stage'] or '-':<13} "
                      f"{one['seconds']:>6} s  {remark(one)}".rstrip() for one in rows)
 
 
