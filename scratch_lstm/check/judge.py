@@ -8,7 +8,6 @@ what a file does by design (its states start from zero, it clips at the end) is 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from .clip import clipping, not_linear
 from .dictionary import DICTIONARY
 from .evidence import INHERITS, NOT_LOOKED_AT, NOT_WRITTEN, RIGHT, SUMS, WRONG, Evidence, Pair, Where
-from .known import Remarks, plain_remarks, rows_of_h, written_order
+from .known import Remarks, listed, plain_remarks, rows_of_h, written_order
 from .look import LARGE, Looker
 from .naming import Named, named, plainer
 from .observation import BOUND, Observation, error, same
@@ -90,7 +89,7 @@ def _judge(look: Looker, seed: int) -> Verdict:
     if verdict.verdict == "right" and (seen[0].h is None or not set(SUMS) <= set(returned)):
         verdict.verdict = "incomplete"
     elif verdict.verdict == "right" and verdict.missing:
-        verdict.remarks.append(("not returned", {"names": _list(verdict.missing)}))
+        verdict.remarks.append(("not returned", {"names": listed(verdict.missing)}))
     return verdict
 
 
@@ -217,7 +216,7 @@ def _judge_the_numbers(verdict: Verdict, look: Looker, seed: int) -> set[str]:
                          for name, nothing in uneven.items() if nothing and name in SUMS]
     if any(not nothing or name not in SUMS for name, nothing in uneven.items()):
         verdict.verdict = "unknown"
-        verdict.remarks.append(("batch", {"names": _list(uneven)}))
+        verdict.remarks.append(("batch", {"names": listed(uneven)}))
     clip = None if verdict.verdict == "unknown" else clipping(look, verdict.found, seed)
     if clip and clip.kind in ("", "inside"):
         verdict.mistakes += [clip.mistake] if clip.mistake else []
@@ -227,7 +226,7 @@ def _judge_the_numbers(verdict: Verdict, look: Looker, seed: int) -> set[str]:
     random = ("random", {}) in verdict.remarks
     if verdict.verdict == "unknown" and not (clip and clip.kind) and not random:
         names = [name for name in verdict.returned if name in not_linear(look, 3, seed)]
-        verdict.remarks += [("not linear", {"names": _list(names)})] if names else []
+        verdict.remarks += [("not linear", {"names": listed(names)})] if names else []
     if verdict.verdict != "unknown":
         _whole_numbers(verdict, look, seed)
     if isinstance(look.program, Kept) and random:
@@ -238,14 +237,10 @@ def _judge_the_numbers(verdict: Verdict, look: Looker, seed: int) -> set[str]:
     if verdict.verdict == "unknown":                      # what is withdrawn is withdrawn everywhere
         verdict.mistakes = [one for one in verdict.mistakes if one.key in (verdict.base or {})]
         verdict.found = {}
-        verdict.remarks += [("added", {"names": _list(look.added)})] if look.added else []
+        verdict.remarks += [("added", {"names": listed(look.added)})] if look.added else []
     else:
         verdict.verdict = "wrong" if verdict.mistakes else "right"
     return set(uneven)
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(name if name == "h" else f"d{name}" for name in sorted(names, key=written_order))
 
 
 def _of_tensor(site: str, key: str, value: str, tensor: str) -> Named:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,12 @@ def plain_remarks(seen: list[Observation]) -> Remarks:
 
 def _of(code: str, names: set[str], d: str = "d") -> Remarks:
     """A remark about these tensors, if there are any; d is what stands before the name of a gradient."""
-    said = [name if name == "h" else d + name for name in sorted(names, key=written_order)]
-    return [(code, {"names": ", ".join(said)})] if names else []
+    return [(code, {"names": listed(names, d)})] if names else []
+
+
+def listed(names: Iterable[str], d: str = "d") -> str:
+    """The tensors in the order in which a student writes them, with d before the name of a gradient."""
+    return ", ".join(name if name == "h" else d + name for name in sorted(names, key=written_order))
 
 
 def rows_of_h(seen: list[Observation]) -> Remarks:
